@@ -1,0 +1,88 @@
+package ekaf
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/aws"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// Auth is how the producer authenticates (SASL). Its String is the mechanism's
+// name alone: no secret is ever printed.
+type Auth struct {
+	name      string
+	mechanism func(ctx context.Context) (sasl.Mechanism, error)
+}
+
+func (a Auth) String() string { return a.name }
+
+// Plain is SASL PLAIN: user and password in the clear, so use it with TLS.
+func Plain(user, password string) Auth {
+	return Mechanism(plain.Auth{User: user, Pass: password}.AsMechanism())
+}
+
+// ScramSHA256 is SASL SCRAM-SHA-256.
+func ScramSHA256(user, password string) Auth {
+	return Mechanism(scram.Auth{User: user, Pass: password}.AsSha256Mechanism())
+}
+
+// ScramSHA512 is SASL SCRAM-SHA-512.
+func ScramSHA512(user, password string) Auth {
+	return Mechanism(scram.Auth{User: user, Pass: password}.AsSha512Mechanism())
+}
+
+// Token is an OAUTHBEARER token with its SASL extensions.
+type Token struct {
+	Value      string
+	Extensions map[string]string
+}
+
+// OAuthBearer is SASL OAUTHBEARER. The callback is asked for a token at every
+// connection, and again before a session ends, so that a token may expire.
+func OAuthBearer(token func(ctx context.Context) (Token, error)) Auth {
+	return Auth{name: "OAUTHBEARER", mechanism: func(ctx context.Context) (sasl.Mechanism, error) {
+		t, err := token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if t.Value == "" {
+			return nil, errors.New("the token callback gave an empty token")
+		}
+		return oauth.Auth{Token: t.Value, Extensions: t.Extensions}.AsMechanism(), nil
+	}}
+}
+
+// AWSCredentials sign in to Amazon MSK.
+type AWSCredentials struct {
+	AccessKey    string
+	SecretKey    string
+	SessionToken string
+	UserAgent    string
+}
+
+// AWSMSKIAM is SASL AWS_MSK_IAM. The callback is asked for credentials at every
+// connection, and again before a session ends.
+func AWSMSKIAM(credentials func(ctx context.Context) (AWSCredentials, error)) Auth {
+	return Auth{name: "AWS_MSK_IAM", mechanism: func(ctx context.Context) (sasl.Mechanism, error) {
+		c, err := credentials(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return aws.Auth{
+			AccessKey:    c.AccessKey,
+			SecretKey:    c.SecretKey,
+			SessionToken: c.SessionToken,
+			UserAgent:    c.UserAgent,
+		}.AsManagedStreamingIAMMechanism(), nil
+	}}
+}
+
+// Mechanism authenticates with any mechanism of franz-go's sasl packages, such
+// as Kerberos (GSSAPI) from github.com/twmb/franz-go/pkg/sasl/kerberos.
+func Mechanism(m sasl.Mechanism) Auth {
+	return Auth{name: m.Name(), mechanism: func(context.Context) (sasl.Mechanism, error) { return m, nil }}
+}
