@@ -1,0 +1,203 @@
+package batch
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/memory"
+)
+
+// MaxChunk bounds the chunks of a batch: small enough to stay in a core's cache
+// between the copy and the checksum.
+const MaxChunk = 64 << 10
+
+// Completer hears what became of the messages of a call.
+type Completer interface {
+	// Complete is called once for each entry of a resolved batch.
+	Complete(e Entry, r *Result)
+	// Inline says that Complete runs no user code and may run on the goroutine
+	// that read the answer.
+	Inline() bool
+}
+
+// Entry is a run of records with one completer.
+type Entry struct {
+	Done      Completer
+	First     int32 // index of the run's first record in the batch
+	Count     int32
+	Arg       int32 // the completer's own: the index of the first message in its call
+	TimeDelta int32 // the first record's timestamp less the batch's base, in milliseconds
+}
+
+// Result is what became of a batch.
+type Result struct {
+	Partition     int32
+	Worker        int
+	BaseOffset    int64 // -1 where Kafka does not tell
+	BaseTime      int64
+	LogAppendTime int64 // -1 on topics with create time
+	Shared        bool  // MassageBuffer changed the count: all share the first offset
+	Code          int16
+	Retriable     bool
+	MaybeWritten  bool
+	Err           error // nil: acked
+}
+
+// Batch is one record batch, from its first record to its outcome. Its fields
+// are guarded by the lock of the lane that owns it, except where a method says
+// otherwise.
+type Batch struct {
+	chunks    []*memory.Chunk
+	size      int // bytes on the wire without compression, header included
+	count     int32
+	baseTime  int64
+	maxTime   int64
+	entries   []Entry
+	charged   int64 // bytes charged for chunks and entries
+	messages  int64 // messages charged
+	recordCRC uint32
+	summed    bool // recordCRC is that of the closed records
+
+	codec      Codec // of the compressed form, None if there is none
+	compressed []byte
+
+	header [HeaderSize]byte // of the compressed form
+
+	// Immediate: it holds a message that waits for no linger.
+	Immediate bool
+	// Ordinal numbers the batches of a lane from 1.
+	Ordinal uint64
+	// Generation of the partition's worker count (see worker.Partition).
+	Generation uint64
+	// State is the batch's place in its machine.
+	State State
+	// Attempts is how often it was given to a connection; Outstanding how many
+	// of those were neither answered nor ended by their connection's death.
+	Attempts    int
+	Outstanding int
+	// Stamped identity; valid once Attempts > 0.
+	ProducerID int64
+	Epoch      int16
+	Sequence   int32
+	Chain      uint64
+	// Opened is the monotonic time of the first record, for linger and timeouts.
+	Opened time.Time
+	// SentAt is when it was last given to a connection.
+	SentAt time.Time
+	// Expired: its callers were told; the bytes wait for their sequence.
+	Expired bool
+	// Massaged: MassageBuffer has run; Shared: it changed the count.
+	Massaged bool
+	Shared   bool
+	// OutOfOrder: the last answer was OUT_OF_ORDER_SEQUENCE_NUMBER.
+	OutOfOrder bool
+	// AckedOffset holds an answer that waits for earlier batches.
+	Acked Result
+	// Split counts how often it was halved, LastCode is the last error answered.
+	LastCode int16
+	// withdrawn marks records to be left out at close.
+	withdrawn []int32
+	// Compressing: the pool has it; Packed: it went through the pool.
+	Compressing bool
+	Packed      bool
+}
+
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// New takes an empty batch from the pool. It owns no chunk yet.
+func New(now time.Time) *Batch {
+	b := batches.Get().(*Batch)
+	b.baseTime = now.UnixMilli()
+	b.maxTime = b.baseTime
+	b.Opened = now
+	b.size = HeaderSize
+	return b
+}
+
+// Count is the number of records, those withdrawn included until Close.
+func (b *Batch) Count() int { return int(b.count) }
+
+// Size is the batch's size on the wire if it is not compressed.
+func (b *Batch) Size() int { return b.size }
+
+// BaseTime is the base timestamp in milliseconds.
+func (b *Batch) BaseTime() int64 { return b.baseTime }
+
+// MaxTime is the largest timestamp in milliseconds.
+func (b *Batch) MaxTime() int64 { return b.maxTime }
+
+// Entries are the completions, in the order of their records.
+func (b *Batch) Entries() []Entry { return b.entries }
+
+// Charged is what the batch holds of its account, in bytes and in messages.
+func (b *Batch) Charged() (bytes, messages int64) { return b.charged, b.messages }
+
+// AddCharge notes what was charged for the batch.
+func (b *Batch) AddCharge(bytes, messages int64) {
+	b.charged += bytes
+	b.messages += messages
+}
+
+// Need says how much memory a record of this size needs before Append: 0 where
+// the last chunk has room.
+func (b *Batch) Need(recordSize, expected int) int {
+	if len(b.chunks) == 0 {
+		return memory.CapacityFor(max(recordSize+HeaderSize, min(expected, MaxChunk), 1))
+	}
+	last := b.chunks[len(b.chunks)-1]
+	if cap(last.Buf)-len(last.Buf) >= recordSize {
+		return 0
+	}
+	return memory.CapacityFor(max(recordSize, min(4*cap(last.Buf), MaxChunk)))
+}
+
+// Grow adds a chunk of the capacity that Need said.
+func (b *Batch) Grow(capacity int) {
+	c := memory.Take(capacity)
+	if len(b.chunks) == 0 {
+		c.Buf = c.Buf[:HeaderSize]
+	}
+	b.chunks = append(b.chunks, c)
+}
+
+// AddEntry notes a completion. It reports whether the list grew into a further
+// block, to be charged.
+func (b *Batch) AddEntry(e Entry) (grew bool) {
+	b.entries = append(b.entries, e)
+	return len(b.entries)%EntryBlock == 1
+}
+
+// EntryBlock is the number of completions charged at a time, EntryBlockBytes their size.
+const (
+	EntryBlock      = 64
+	EntryBlockBytes = EntryBlock * 32
+)
+
+// maxPooledEntries bounds the completions that a pooled batch keeps room for.
+const maxPooledEntries = 16 << 10
+
+// FreeBytes returns the batch's memory. It keeps the completions, which are
+// still to run. Only for a batch without outstanding attempts.
+func (b *Batch) FreeBytes() {
+	for i, c := range b.chunks {
+		memory.Give(c)
+		b.chunks[i] = nil
+	}
+	b.chunks = b.chunks[:0]
+	if b.compressed != nil {
+		giveCompressed(b.compressed)
+		b.compressed = nil
+	}
+}
+
+// Recycle returns the batch itself, after FreeBytes and its completions.
+func (b *Batch) Recycle() {
+	clear(b.entries)
+	entries, chunks := b.entries[:0], b.chunks[:0]
+	if cap(entries) > maxPooledEntries {
+		entries = nil
+	}
+	withdrawn := b.withdrawn[:0]
+	*b = Batch{entries: entries, chunks: chunks, withdrawn: withdrawn}
+	batches.Put(b)
+}

@@ -1,0 +1,140 @@
+package batch
+
+import (
+	"fmt"
+)
+
+// Withdraw marks n records from first on to be left out when the batch is
+// closed: they were never on the wire, and now never will be. Their completions
+// are taken out at once. Only for an open batch.
+func (b *Batch) Withdraw(first, n int32) {
+	for i := first; i < first+n; i++ {
+		b.withdrawn = append(b.withdrawn, i)
+	}
+	kept := b.entries[:0]
+	for _, e := range b.entries {
+		if e.First < first || e.First >= first+n {
+			kept = append(kept, e)
+		}
+	}
+	clear(b.entries[len(kept):])
+	b.entries = kept
+}
+
+// Withdrawn reports whether records are marked, and whether these are all.
+func (b *Batch) Withdrawn() (some, all bool) {
+	return len(b.withdrawn) > 0, len(b.withdrawn) == int(b.count)
+}
+
+// WithoutWithdrawn gives the batch without the marked records.
+func (b *Batch) WithoutWithdrawn() *Batch {
+	marked := make(map[int32]bool, len(b.withdrawn))
+	for _, i := range b.withdrawn {
+		marked[i] = true
+	}
+	return b.Extract(func(i int32) bool { return !marked[i] })
+}
+
+// Extract copies the records that keep names, with their completions, into a
+// batch of its own that is sealed. Offset deltas are counted anew, which is why
+// this is only for a batch that was never tried, or whose only attempt was
+// refused. The new batch is charged for what it took; the caller charges its account.
+func (b *Batch) Extract(keep func(index int32) bool) *Batch {
+	nb := New(b.Opened)
+	nb.baseTime, nb.maxTime = b.baseTime, b.baseTime
+	nb.Immediate, nb.Generation, nb.Massaged, nb.Shared = b.Immediate, b.Generation, b.Massaged, b.Shared
+	next := 0
+	index := int32(0)
+	b.Each(func(m *Message) {
+		var entry *Entry
+		for next < len(b.entries) && b.entries[next].First+b.entries[next].Count <= index {
+			next++
+		}
+		if next < len(b.entries) && b.entries[next].First <= index {
+			entry = &b.entries[next]
+		}
+		if keep(index) {
+			at := nb.Add(m)
+			nb.copyEntry(entry, index, at)
+		}
+		index++
+	})
+	return nb
+}
+
+// copyEntry gives the record at of this batch the completion that covered it
+// before, joining it to the run that ended one record earlier.
+func (b *Batch) copyEntry(e *Entry, old, at int32) {
+	if e == nil {
+		return
+	}
+	arg := e.Arg + (old - e.First)
+	if n := len(b.entries); n > 0 && e.Count > 1 {
+		last := &b.entries[n-1]
+		if last.First+last.Count == at && last.Arg+last.Count == arg && last.Done == e.Done {
+			last.Count++
+			return
+		}
+	}
+	b.PutEntry(Entry{Done: e.Done, First: at, Count: 1, Arg: arg, TimeDelta: e.TimeDelta})
+}
+
+// Add encodes a message, taking memory as it goes and noting the charge for it.
+// It is the slow way in, for records that were accepted before.
+func (b *Batch) Add(m *Message) int32 {
+	size, body := b.RecordSize(m)
+	if need := b.Need(size, 0); need > 0 {
+		b.Grow(need)
+		b.charged += int64(need)
+	}
+	b.messages++
+	return b.Append(m, size, body)
+}
+
+// PutEntry notes a completion and the charge for it.
+func (b *Batch) PutEntry(e Entry) {
+	if b.AddEntry(e) {
+		b.charged += EntryBlockBytes
+	}
+}
+
+// Each decodes the records, in order. The message is valid until the next one;
+// its bytes are the batch's own.
+func (b *Batch) Each(visit func(m *Message)) {
+	records := make([][]byte, len(b.chunks))
+	for i, c := range b.chunks {
+		records[i] = c.Buf
+	}
+	if len(records) > 0 {
+		records[0] = records[0][HeaderSize:]
+	}
+	cursor := NewCursor(records)
+	var m Message
+	for cursor.Next() {
+		r := cursor.Record()
+		m.Key, m.Value, m.Time = r.Key, r.Value, b.baseTime+r.TimestampDelta
+		m.Headers = m.Headers[:0]
+		for r.Headers.Next() {
+			m.Headers = append(m.Headers, MessageHeader{Key: string(r.Headers.Key()), Value: r.Headers.Value()})
+		}
+		visit(&m)
+	}
+	if err := cursor.Err(); err != nil {
+		panic(fmt.Sprintf("BUG: a batch's own records do not decode: %v", err))
+	}
+}
+
+// TakeEntries moves the completions of another batch here, all of them on the
+// first record: for MassageBuffer, when the number of messages changed.
+func (b *Batch) TakeEntries(from *Batch) {
+	for _, e := range from.entries {
+		e.First = 0
+		b.PutEntry(e)
+	}
+	clear(from.entries)
+	from.entries = from.entries[:0]
+	b.Shared = true
+}
+
+// Chunks counts the chunks, for tests.
+func (b *Batch) Chunks() int { return len(b.chunks) }

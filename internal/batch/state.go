@@ -1,0 +1,59 @@
+package batch
+
+import "fmt"
+
+// State is a batch's place in its machine. Whether the broker may already hold
+// the batch is not a state but follows from its attempts.
+type State uint8
+
+// The states of a batch.
+const (
+	Open       State = iota // takes records
+	Sealed                  // closed and never tried, or plainly refused
+	InFlight                // given to a connection, which has not answered
+	Unresolved              // tried; the answer, or its absence, proves nothing
+	Acked                   // Kafka holds it
+	Failed                  // given up, with an error that says what is known
+	states
+)
+
+var stateNames = [states]string{"open", "sealed", "in flight", "unresolved", "acked", "failed"}
+
+func (s State) String() string {
+	if s < states {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// transitions lists the moves that are legal, from row to column.
+var transitions = [states][states]bool{
+	Open:   {Sealed: true, Failed: true},
+	Sealed: {InFlight: true, Failed: true},
+	// InFlight to Sealed: the only attempt was refused, so nothing was written.
+	InFlight: {Sealed: true, Unresolved: true, Acked: true, Failed: true},
+	// Unresolved to Sealed is missing: a batch of which one byte was given to
+	// write is never plainly sealed again (ENGINE_RULES 1).
+	Unresolved: {InFlight: true, Acked: true, Failed: true},
+}
+
+// States lists all states, and CanMove the legal moves, for documents and tests.
+func States() []State {
+	all := make([]State, states)
+	for i := range all {
+		all[i] = State(i)
+	}
+	return all
+}
+
+// CanMove reports whether a batch may go from one state to another.
+func CanMove(from, to State) bool { return from < states && to < states && transitions[from][to] }
+
+// Move is the one place where a batch's state changes. An illegal move is a
+// fault of the engine; it panics, so that a test sees it at the line that made it.
+func (b *Batch) Move(to State) {
+	if !CanMove(b.State, to) {
+		panic(fmt.Sprintf("BUG: batch %d moves from %v to %v", b.Ordinal, b.State, to))
+	}
+	b.State = to
+}

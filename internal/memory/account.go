@@ -1,0 +1,96 @@
+package memory
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Account counts what is held against a limit, and against the limits above it:
+// a partition's account has the topic's for parent, and that the producer's.
+// All methods may be called from any goroutine.
+type Account struct {
+	Name   string
+	parent *Account
+	limit  int64 // 0: no limit of its own
+	used   atomic.Int64
+
+	waiters atomic.Int32
+	mu      sync.Mutex // guards the following
+	freed   chan struct{}
+}
+
+// NewAccount makes an account below parent, which may be nil.
+func NewAccount(name string, limit int64, parent *Account) *Account {
+	return &Account{Name: name, limit: limit, parent: parent, freed: make(chan struct{})}
+}
+
+// Used is what is held now.
+func (a *Account) Used() int64 { return a.used.Load() }
+
+// Limit is the limit, 0 for none.
+func (a *Account) Limit() int64 { return a.limit }
+
+// TryCharge takes n from this account and all above it, or from none: the
+// account whose limit stood in the way is returned then.
+func (a *Account) TryCharge(n int64) (full *Account) {
+	for at := a; at != nil; at = at.parent {
+		if now := at.used.Add(n); at.limit > 0 && now > at.limit && now != n {
+			// now == n: the account was empty. One message larger than a whole
+			// limit would otherwise wait for ever.
+			a.creditUpTo(at, n)
+			return at
+		}
+	}
+	return nil
+}
+
+// Charge takes n whatever the limits: for what was accepted already.
+func (a *Account) Charge(n int64) {
+	for at := a; at != nil; at = at.parent {
+		at.used.Add(n)
+	}
+}
+
+// Credit gives n back and wakes those who wait for room.
+func (a *Account) Credit(n int64) { a.creditUpTo(nil, n) }
+
+// creditUpTo credits the accounts from a to last, last included; nil: all.
+func (a *Account) creditUpTo(last *Account, n int64) {
+	for at := a; at != nil; at = at.parent {
+		at.used.Add(-n)
+		at.wake()
+		if at == last {
+			return
+		}
+	}
+}
+
+// Waiting reports whether anyone waits for room in this account or one above it.
+func (a *Account) Waiting() bool {
+	for at := a; at != nil; at = at.parent {
+		if at.waiters.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Wait announces a waiter and gives the channel that closes at the next credit.
+// The order saves the wake-up: the waiter takes the channel, tries once more,
+// and only then blocks; a credit between the two closes the channel it holds.
+func (a *Account) Wait() (freed <-chan struct{}, done func()) {
+	a.waiters.Add(1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.freed, func() { a.waiters.Add(-1) }
+}
+
+func (a *Account) wake() {
+	if a.waiters.Load() == 0 {
+		return
+	}
+	a.mu.Lock()
+	close(a.freed)
+	a.freed = make(chan struct{})
+	a.mu.Unlock()
+}
