@@ -1,0 +1,143 @@
+package conn
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const apiVersionsKey = 18
+
+// apiVersionsVersion is the one asked first: v3 carries the client's name (KIP-511), and its answer can be read by all
+// means, as a broker that does not know it answers in v0.
+const apiVersionsVersion = 3
+
+// Dial connects to the broker at addr (host:port), with TLS and SASL as cfg says, and learns its versions. DialTimeout
+// bounds connecting and TLS, RequestTimeout each request after that; ctx bounds all of it. Errors are PeerError,
+// TimeoutError, AuthError, MechanismError or UnsupportedError, and say what to do.
+func Dial(ctx context.Context, cfg *Config, addr string) (*Conn, error) {
+	set := newSettings(cfg)
+	raw, nc, err := dialStream(ctx, set, addr)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(set, addr, raw, nc)
+	c.token <- struct{}{} // held through the handshake
+	go c.readLoop()
+
+	stop := context.AfterFunc(ctx, func() { c.Kill(interrupted(ctx, addr)) })
+	err = c.handshake(ctx)
+	if !stop() && err == nil {
+		err = interrupted(ctx, addr)
+	}
+	if err == nil {
+		c.limit.Store(set.MaxResponseBytes)
+		c.setStage(stageReady)
+	} else {
+		c.Kill(err) // before the token is free: nobody else may write on a half made connection
+	}
+	c.release()
+	if err != nil {
+		<-c.done
+		return nil, err
+	}
+	set.Logger.Debug("connection ready", "addr", addr, "local", c.LocalAddr())
+	return c, nil
+}
+
+func interrupted(ctx context.Context, addr string) error {
+	return fmt.Errorf("cannot finish connecting to broker %s: %w", addr, context.Cause(ctx))
+}
+
+func (c *Conn) setStage(s stage) {
+	c.mu.Lock()
+	c.stage = s
+	c.mu.Unlock()
+}
+
+// dialStream connects and, if asked to, wraps the stream in TLS. It returns the bare stream and the one to use.
+func dialStream(ctx context.Context, cfg *settings, addr string) (raw, nc net.Conn, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return nil, nil, &PeerError{Addr: addr, Problem: ErrAddress}
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
+	defer cancel()
+	raw, err = cfg.Dial(ctx, "tcp", addr)
+	if err != nil {
+		return nil, nil, dialProblem(addr, err)
+	}
+	if cfg.TLS == nil {
+		return raw, raw, nil
+	}
+	tc := cfg.TLS.Clone()
+	if tc.ServerName == "" {
+		tc.ServerName = host
+	}
+	secured := tls.Client(raw, tc)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the handshake's error is the one to tell
+		return nil, nil, tlsProblem(addr, err)
+	}
+	return raw, secured, nil
+}
+
+// handshake makes a fresh connection usable. The writer token is held.
+func (c *Conn) handshake(ctx context.Context) error {
+	if c.cfg.AssumeVersions != nil {
+		c.versions = versionsAssumed(c.cfg.AssumeVersions)
+	} else if err := c.askVersions(); err != nil {
+		return err
+	}
+	if c.cfg.SASL == nil {
+		return nil
+	}
+	return c.authenticate(ctx)
+}
+
+// askVersions runs ApiVersions. A broker that does not know v3 answers error 35 with the body of v0 (KIP-511), and is
+// asked again in v0.
+func (c *Conn) askVersions() error {
+	resp, err := c.apiVersions(apiVersionsVersion)
+	if errors.Is(err, kerr.UnsupportedVersion) {
+		resp, err = c.apiVersions(0)
+	}
+	if err != nil {
+		return err
+	}
+	c.versions = versionsFromAnswer(resp)
+	return nil
+}
+
+func (c *Conn) apiVersions(version int16) (*kmsg.ApiVersionsResponse, error) {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.SetVersion(version)
+	req.ClientSoftwareName = c.cfg.SoftwareName
+	req.ClientSoftwareVersion = c.cfg.SoftwareVersion
+	// The answer's header is v0 in all versions, or a client could not read the refusal of its version.
+	a, err := c.exchangeBytes(c.encode(req), request{apiKey: apiVersionsKey})
+	if err == nil {
+		err = a.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The error code comes first in all versions; the rest of a refusal is not in the version asked for.
+	if len(a.body) >= 2 {
+		if code := int16(binary.BigEndian.Uint16(a.body)); code != 0 {
+			return nil, c.broken("it refuses ApiVersions v%d: %w", version, kerr.ErrorForCode(code))
+		}
+	}
+	resp := kmsg.NewPtrApiVersionsResponse()
+	resp.SetVersion(version)
+	if err := resp.ReadFrom(a.body); err != nil {
+		return nil, c.broken("its ApiVersions v%d response of %d bytes cannot be read: %w", version, len(a.body), err)
+	}
+	return resp, nil
+}
