@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// ErrClosed is the answer of every method that waits, once Close was called.
+var ErrClosed = errors.New("the connection to the cluster is closed")
+
+// ErrCannotAsk wraps the errors of questions that will not be answered however often they are asked: the
+// broker is too old to know them, or the principal is not allowed to ask. Everything else is retriable.
+var ErrCannotAsk = errors.New("the cluster does not answer this question")
+
+// AdvertisedError says that a broker cannot be reached at the address it advertises.
+type AdvertisedError struct {
+	Broker Broker
+	Source string // whose metadata named the address
+	Err    error
+}
+
+func (e *AdvertisedError) Error() string {
+	return fmt.Sprintf("broker %d advertises %s (so says the metadata of %s), which cannot be reached: check advertised.listeners: %v",
+		e.Broker.ID, e.Broker.Addr(), e.Source, e.Err)
+}
+
+// Unwrap gives the error of the dialer.
+func (e *AdvertisedError) Unwrap() error { return e.Err }
+
+// unreachable tells errors of the way to an address from those of whoever answered there.
+func unreachable(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op == "dial"
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// cannotAsk wraps err so that errors.Is finds both it and ErrCannotAsk.
+func cannotAsk(question string, err error) error {
+	return fmt.Errorf("cannot ask %s: %w: %w", question, ErrCannotAsk, err)
+}
+
+// denied are the codes by which a broker refuses the principal; asking again changes nothing until an
+// administrator does.
+func denied(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) ||
+		errors.Is(err, kerr.TransactionalIDAuthorizationFailed)
+}
+
+// because adds the last failure to the reason why a wait ended, so that a user who sees a deadline also
+// sees what was going wrong meanwhile.
+func because(what string, end, last error) error {
+	if last == nil || errors.Is(end, last) {
+		return fmt.Errorf("cannot %s: %w", what, end)
+	}
+	return fmt.Errorf("cannot %s: %w; the last failure: %w", what, end, last)
+}
