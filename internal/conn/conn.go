@@ -11,17 +11,16 @@ import (
 type stage uint8
 
 const (
-	stageVersions stage = iota // ApiVersions is asked
-	stageSASL                  // authentication runs
-	stageReady                 // Dial has returned
+	stageVersions  stage = iota // ApiVersions is asked
+	stageHandshake              // something was answered; authentication runs, if there is any
+	stageReady                  // Dial has returned
 )
 
 // Conn is one ready connection to a broker. All methods are safe for concurrent use.
 type Conn struct {
 	cfg      *settings
 	addr     string
-	nc       net.Conn // what is read and written: raw, or TLS over raw
-	raw      net.Conn // what is closed: closing TLS would first try to write an alert into a socket that may hang
+	stream            // nc is read and written; raw is closed: closing TLS would first write an alert, and may hang
 	vectored bool     // nc takes net.Buffers with one writev
 	versions Versions // set before Dial returns, then constant
 
@@ -53,18 +52,18 @@ type Conn struct {
 	armed       bool
 }
 
-func newConn(cfg *settings, addr string, raw, nc net.Conn) *Conn {
+func newConn(cfg *settings, addr string, s stream) *Conn {
 	c := &Conn{
-		cfg: cfg, addr: addr, raw: raw, nc: nc,
+		cfg: cfg, addr: addr, stream: s,
 		token: make(chan struct{}, 1),
 		dying: make(chan struct{}),
 		done:  make(chan struct{}),
 	}
-	switch nc.(type) {
+	switch s.nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		c.vectored = true
 	}
-	c.in.src = nc
+	c.in.src = s.nc
 	c.limit.Store(min(cfg.MaxResponseBytes, handshakeResponseBytes))
 	c.lastUsed = time.Now()
 	c.mu.Lock() // the timer may fire before its assignment below

@@ -24,11 +24,13 @@ func (c *Conn) explain(op string, err error) error {
 		// the refusal arrives as the first thing read.
 		problem = ErrClientCertificate
 	case !peerClosed(err):
+	case at == stageVersions && c.anonymous:
+		problem = ErrClientCertificate // the alert got lost, as it does when a reset overtakes it
 	case at == stageVersions:
 		problem = ErrNoApiVersions
-	case at == stageSASL:
+	case at == stageHandshake && c.cfg.SASL != nil:
 		problem = ErrSASLClosed
-	case answers == 0 && c.cfg.SASL == nil:
+	case at == stageReady && answers == 0 && c.cfg.SASL == nil:
 		problem = ErrSASLRequired
 	}
 	return &PeerError{Addr: c.addr, Problem: problem, Cause: &ioError{op, err}}
@@ -69,11 +71,10 @@ func peerClosed(err error) bool {
 // isCertificateAlert finds the TLS alerts by which a server refuses a client's certificate or its absence. Package tls
 // exports no type for them outside QUIC, so their fixed texts are looked for.
 func isCertificateAlert(err error) bool {
-	oe, ok := errors.AsType[*net.OpError](err)
-	if !ok || oe.Op != "remote error" {
+	if !isAlert(err) {
 		return false
 	}
-	text := oe.Err.Error()
+	text := err.Error()
 	for _, alert := range []string{
 		"certificate required", "bad certificate", "unknown certificate", "unsupported certificate",
 		"revoked certificate", "expired certificate", "access denied",
@@ -83,6 +84,12 @@ func isCertificateAlert(err error) bool {
 		}
 	}
 	return false
+}
+
+// isAlert says that the other side ended TLS with an alert.
+func isAlert(err error) bool {
+	oe, ok := errors.AsType[*net.OpError](err)
+	return ok && oe.Op == "remote error"
 }
 
 // dialProblem explains why no byte stream came about.
@@ -96,12 +103,13 @@ func dialProblem(addr string, err error) error {
 	return &PeerError{Addr: addr, Problem: problem, Cause: err}
 }
 
-// tlsProblem explains a failed TLS handshake.
-func tlsProblem(addr string, err error) error {
-	return &PeerError{Addr: addr, Problem: classifyTLS(err), Cause: err}
+// tlsProblem explains a failed TLS handshake. With anonymous set, the broker had asked for a certificate, there was
+// none to show, and what it did next was about that, whatever alert it chose.
+func tlsProblem(addr string, err error, anonymous bool) error {
+	return &PeerError{Addr: addr, Problem: classifyTLS(err, anonymous), Cause: err}
 }
 
-func classifyTLS(err error) error {
+func classifyTLS(err error, anonymous bool) error {
 	if header, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		if string(header.RecordHeader[:4]) == "HTTP" {
 			return ErrHTTP
@@ -118,7 +126,7 @@ func classifyTLS(err error) error {
 		return ErrCertificateInvalid
 	}
 	switch {
-	case isCertificateAlert(err):
+	case isCertificateAlert(err), anonymous && (isAlert(err) || peerClosed(err)):
 		return ErrClientCertificate
 	case peerClosed(err):
 		// A plaintext broker reads the beginning of a ClientHello as a size of 369 MB and hangs up.

@@ -23,11 +23,11 @@ const apiVersionsVersion = 3
 // TimeoutError, AuthError, MechanismError or UnsupportedError, and say what to do.
 func Dial(ctx context.Context, cfg *Config, addr string) (*Conn, error) {
 	set := newSettings(cfg)
-	raw, nc, err := dialStream(ctx, set, addr)
+	s, err := dialStream(ctx, set, addr)
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(set, addr, raw, nc)
+	c := newConn(set, addr, s)
 	c.token <- struct{}{} // held through the handshake
 	go c.readLoop()
 
@@ -61,31 +61,63 @@ func (c *Conn) setStage(s stage) {
 	c.mu.Unlock()
 }
 
-// dialStream connects and, if asked to, wraps the stream in TLS. It returns the bare stream and the one to use.
-func dialStream(ctx context.Context, cfg *settings, addr string) (raw, nc net.Conn, err error) {
+// stream is a connected, and if asked for secured, byte stream.
+type stream struct {
+	raw net.Conn // what was dialled
+	nc  net.Conn // what to use: raw, or TLS over raw
+	// anonymous: the broker asked for a client certificate, and there was none to show.
+	anonymous bool
+}
+
+// dialStream connects and, if asked to, wraps the stream in TLS.
+func dialStream(ctx context.Context, cfg *settings, addr string) (stream, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "" {
-		return nil, nil, &PeerError{Addr: addr, Problem: ErrAddress}
+		return stream{}, &PeerError{Addr: addr, Problem: ErrAddress}
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
 	defer cancel()
-	raw, err = cfg.Dial(ctx, "tcp", addr)
+	raw, err := cfg.Dial(ctx, "tcp", addr)
 	if err != nil {
-		return nil, nil, dialProblem(addr, err)
+		return stream{}, dialProblem(addr, err)
 	}
 	if cfg.TLS == nil {
-		return raw, raw, nil
+		return stream{raw: raw, nc: raw}, nil
 	}
+	s := stream{raw: raw}
 	tc := cfg.TLS.Clone()
 	if tc.ServerName == "" {
 		tc.ServerName = host
 	}
+	show := certificateSource(tc)
+	tc.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		pair, err := show(asked)
+		s.anonymous = err == nil && pair != nil && len(pair.Certificate) == 0
+		return pair, err
+	}
 	secured := tls.Client(raw, tc)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error is the one to tell
-		return nil, nil, tlsProblem(addr, err)
+		return stream{}, tlsProblem(addr, err, s.anonymous)
 	}
-	return raw, secured, nil
+	s.nc = secured
+	return s, nil
+}
+
+// certificateSource is how package tls would choose the client's certificate: an empty one if none suits.
+func certificateSource(tc *tls.Config) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if tc.GetClientCertificate != nil {
+		return tc.GetClientCertificate
+	}
+	pairs := tc.Certificates
+	return func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		for i := range pairs {
+			if asked.SupportsCertificate(&pairs[i]) == nil {
+				return &pairs[i], nil
+			}
+		}
+		return new(tls.Certificate), nil
+	}
 }
 
 // handshake makes a fresh connection usable. The writer token is held.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -79,15 +78,8 @@ func TestKfakeSASL(t *testing.T) {
 	for name, m := range bad {
 		t.Run(name+" refused", func(t *testing.T) {
 			_, err := Dial(t.Context(), &Config{SASL: constantly(m)}, addr)
-			refused, ok := errors.AsType[*AuthError](err)
-			if !ok {
-				if errors.Is(err, ErrSASLClosed) {
-					return // kfake hangs up without an answer
-				}
-				t.Fatalf("error %v, want an AuthError", err)
-			}
-			if refused.Code != kerr.SaslAuthenticationFailed.Code || refused.Mechanism != m.Name() || !errors.Is(err, kerr.SaslAuthenticationFailed) {
-				t.Errorf("error %+v", refused)
+			if !errors.Is(err, ErrSASLClosed) { // kfake hangs up where Kafka answers; that answer is scripted elsewhere
+				t.Errorf("error %v, want ErrSASLClosed", err)
 			}
 		})
 	}

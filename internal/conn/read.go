@@ -162,7 +162,10 @@ func (c *Conn) deliver(frame []byte) error {
 		}
 	}
 	c.pending.pop()
-	if c.stage == stageReady {
+	switch c.stage {
+	case stageVersions:
+		c.stage = stageHandshake // here, not by who awaits the answer: the broker may hang up before that one runs
+	case stageReady:
 		c.answers = 1
 	}
 	c.mu.Unlock()

@@ -158,9 +158,9 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(slices.Concat(framed(be32(0)), framed(be32(2))))
 	f.Add(slices.Concat(framed(be32(0)), framed(be32(1), []byte{2, 1, 1, 'x', 5, 0}), framed(be32(2)), framed(be32(3))))
 	f.Add([]byte("HTTP/1.0 200 OK"))
-	f.Fuzz(func(t *testing.T, stream []byte) {
+	f.Fuzz(func(t *testing.T, sent []byte) {
 		client, server := net.Pipe()
-		c := newConn(newSettings(nil), "fuzz:1", client, client)
+		c := newConn(newSettings(nil), "fuzz:1", stream{raw: client, nc: client})
 		c.setStage(stageReady)
 		log := newAnswerLog()
 		var want []string
@@ -174,7 +174,7 @@ func FuzzAnswers(f *testing.F) {
 		}
 		go c.readLoop()
 		server.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		server.Write(stream)
+		server.Write(sent)
 		server.Close()
 		<-c.Done()
 		var got []string

@@ -63,7 +63,7 @@ func (c *Conn) Reauthenticate(ctx context.Context) error {
 
 // authenticate runs SaslHandshake and the mechanism's session. The writer token is held.
 func (c *Conn) authenticate(ctx context.Context) error {
-	c.setStage(stageSASL)
+	c.setStage(stageHandshake)
 	mctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
 	mechanism, err := c.cfg.SASL(mctx)
