@@ -113,8 +113,10 @@ var errCorrupt = errors.New("corrupt data")
 
 // Decompress appends the decompressed form of src to dst and returns the longer
 // slice. It reads every framing that Kafka's consumers do: for snappy both the
-// xerial framing and a bare block. limit is the most bytes to append; it also
-// bounds the memory taken, whatever sizes src claims. dst must not overlap src.
+// xerial framing and a bare block. limit is the most bytes to append; memory is
+// taken for no more than that, whatever sizes src claims, but for the decoders'
+// own windows, which are pooled (at most 8 MiB, for zstd). dst must not overlap
+// src.
 // On error dst is returned at its old length. Decompress may be called from any
 // number of goroutines.
 func Decompress(dst []byte, codec Codec, src []byte, limit int) ([]byte, error) {

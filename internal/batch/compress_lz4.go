@@ -25,6 +25,16 @@ const (
 	lz4Stored    = 1 << 31
 )
 
+// SetLZ4Magic0 changes the header of a frame made by [Compress] with [LZ4], in
+// place, to the form that message sets of magic 0 need: brokers before 0.10 took
+// the header's checksum over the magic as well, and refuse the right one
+// (KIP-57). It does nothing to what is not such a frame.
+func SetLZ4Magic0(frame []byte) {
+	if len(frame) >= len(lz4Header) && string(frame[:len(lz4Header)]) == lz4Header {
+		frame[len(lz4Header)-1] = 0x1a
+	}
+}
+
 // lz4Encoder is the pooled state of one compression.
 type lz4Encoder struct {
 	fast    lz4.Compressor

@@ -1,9 +1,8 @@
 package batch
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -80,35 +79,47 @@ func pooledZstdEncoder(speed zstd.EncoderLevel) (*zstdEncoder, error) {
 	return &zstdEncoder{enc: enc}, nil
 }
 
-// zstdDecoder serves all callers: it starts no goroutines for DecodeAll, and
-// with CapLimit never grows the slice it is given.
-var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
-})
+// zstdDecoder is a pooled decoder with the slice it reads from.
+type zstdDecoder struct {
+	dec *zstd.Decoder
+	in  bytes.Reader
+}
+
+// zstdMaxWindow is the widest window that decompressZstd takes, as it must hold
+// one in memory beside its result. It is what the format's specification (RFC
+// 8878, section 3.1.1.1.2) asks of every decoder; only levels above 19 go beyond.
+const zstdMaxWindow = 8 << 20
+
+var zstdDecoders sync.Pool
 
 func decompressZstd(dst, src []byte, limit int) ([]byte, error) {
-	decoder, err := zstdDecoder()
+	d, err := pooledZstdDecoder()
 	if err != nil {
 		return nil, err
 	}
-	if limit < 0 {
-		return nil, ErrTooLarge
+	defer zstdDecoders.Put(d)
+	d.in.Reset(src)
+	defer d.in.Reset(nil)
+	if err := d.dec.Reset(&d.in); err != nil {
+		return nil, noEOF(err)
 	}
-	// A frame may or may not tell its size, and may lie; there may be several.
-	// So the room starts at a likely size and is doubled up to the limit.
-	start := len(dst)
-	for room := min(limit, max(4<<10, 8*len(src))); ; room = min(limit, 2*room) {
-		dst = slices.Grow(dst, room)
-		// Never more than room, even when dst came with a larger capacity.
-		out, err := decoder.DecodeAll(src, dst[:start:start+room])
-		if err == nil {
-			return out, nil
-		}
-		if !errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-			return nil, err
-		}
-		if room == limit {
-			return nil, ErrTooLarge
-		}
+	return appendAll(dst, d.dec, limit)
+}
+
+// pooledZstdDecoder makes decoders that work as a stream: what they give can be
+// stopped at any byte, while the library's call for whole slices takes the sizes
+// in the data at their word up to a limit fixed for the decoder.
+func pooledZstdDecoder() (*zstdDecoder, error) {
+	if d, ok := zstdDecoders.Get().(*zstdDecoder); ok {
+		return d, nil
 	}
+	dec, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(1), // no goroutines: a decoder may be dropped
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(zstdMaxWindow),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &zstdDecoder{dec: dec}, nil
 }
