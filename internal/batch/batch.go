@@ -80,6 +80,10 @@ type Batch struct {
 	Epoch      int16
 	Sequence   int32
 	Chain      uint64
+	// Stamped: the header carries this identity.
+	Stamped bool
+	// Lingering: its linger was announced to the sender.
+	Lingering bool
 	// Opened is the monotonic time of the first record, for linger and timeouts.
 	Opened time.Time
 	// SentAt is when it was last given to a connection.
@@ -91,10 +95,12 @@ type Batch struct {
 	Shared   bool
 	// OutOfOrder: the last answer was OUT_OF_ORDER_SEQUENCE_NUMBER.
 	OutOfOrder bool
-	// AckedOffset holds an answer that waits for earlier batches.
+	// Acked is the outcome, which may wait for those of earlier batches.
 	Acked Result
-	// Split counts how often it was halved, LastCode is the last error answered.
+	// LastCode is the last error answered.
 	LastCode int16
+	// Left: it has left its lane's queue with its outcome.
+	Left bool
 	// withdrawn marks records to be left out at close.
 	withdrawn []int32
 	// Compressing: the pool has it; Packed: it went through the pool.
@@ -201,3 +207,21 @@ func (b *Batch) Recycle() {
 	*b = Batch{entries: entries, chunks: chunks, withdrawn: withdrawn}
 	batches.Put(b)
 }
+
+// Extend joins the record at, message arg of its call, to the last completion,
+// if that ends one record earlier with the same timestamp.
+func (b *Batch) Extend(at, arg, timeDelta int32) bool {
+	n := len(b.entries)
+	if n == 0 {
+		return false
+	}
+	last := &b.entries[n-1]
+	if last.First+last.Count != at || last.Arg+last.Count != arg || last.TimeDelta != timeDelta {
+		return false
+	}
+	last.Count++
+	return true
+}
+
+// Rebase moves the base of an empty batch to a timestamp out of its reach.
+func (b *Batch) Rebase(ms int64) { b.baseTime, b.maxTime = ms, ms }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"fmt"
 )
 
@@ -41,8 +42,8 @@ func (b *Batch) WithoutWithdrawn() *Batch {
 // refused. The new batch is charged for what it took; the caller charges its account.
 func (b *Batch) Extract(keep func(index int32) bool) *Batch {
 	nb := New(b.Opened)
-	nb.baseTime, nb.maxTime = b.baseTime, b.baseTime
-	nb.Immediate, nb.Generation, nb.Massaged, nb.Shared = b.Immediate, b.Generation, b.Massaged, b.Shared
+	nb.Inherit(b)
+	nb.Massaged, nb.Shared = b.Massaged, b.Shared
 	next := 0
 	index := int32(0)
 	b.Each(func(m *Message) {
@@ -124,17 +125,79 @@ func (b *Batch) Each(visit func(m *Message)) {
 	}
 }
 
-// TakeEntries moves the completions of another batch here, all of them on the
-// first record: for MassageBuffer, when the number of messages changed.
-func (b *Batch) TakeEntries(from *Batch) {
+// Chunks counts the chunks, for tests.
+func (b *Batch) Chunks() int { return len(b.chunks) }
+
+// Find lists the completions of one completer. It must be one of pointers: only
+// calls are looked for, never plain functions, which cannot be compared.
+func (b *Batch) Find(done Completer) (found []Entry) {
+	for _, e := range b.entries {
+		if e.Done == done {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// Forget takes the completions of one completer out and counts their records.
+func (b *Batch) Forget(done Completer) (records int) {
+	kept := b.entries[:0]
+	for _, e := range b.entries {
+		if e.Done == done {
+			records += int(e.Count)
+			continue
+		}
+		kept = append(kept, e)
+	}
+	clear(b.entries[len(kept):])
+	b.entries = kept
+	return records
+}
+
+// Detach moves all completions to a batch of no records, which can be resolved
+// in the place of one that must stay until its sequence is decided.
+func (b *Batch) Detach() *Batch {
+	told := New(b.Opened)
+	told.baseTime = b.baseTime
+	told.Generation = b.Generation
+	told.entries, b.entries = b.entries, told.entries
+	told.Move(Sealed)
+	told.Move(Failed)
+	return told
+}
+
+// Messages decodes all records, for MassageBuffer. They share no bytes with the batch.
+func (b *Batch) Messages() []Message {
+	list := make([]Message, 0, b.count)
+	b.Each(func(m *Message) {
+		kept := Message{Key: bytes.Clone(m.Key), Value: bytes.Clone(m.Value), Time: m.Time}
+		for _, h := range m.Headers {
+			kept.Headers = append(kept.Headers, MessageHeader{Key: h.Key, Value: bytes.Clone(h.Value)})
+		}
+		list = append(list, kept)
+	})
+	return list
+}
+
+// Inherit takes over what a batch made of another's records keeps of it.
+func (b *Batch) Inherit(from *Batch) {
+	b.baseTime, b.maxTime = from.baseTime, from.baseTime
+	b.Immediate, b.Generation = from.Immediate, from.Generation
+}
+
+// CopyEntries gives each record the completion that the record of the same
+// index has in another batch.
+func (b *Batch) CopyEntries(from *Batch) {
+	for _, e := range from.entries {
+		b.PutEntry(e)
+	}
+}
+
+// ShareEntries answers all completions of another batch with the first record's outcome.
+func (b *Batch) ShareEntries(from *Batch) {
 	for _, e := range from.entries {
 		e.First = 0
 		b.PutEntry(e)
 	}
-	clear(from.entries)
-	from.entries = from.entries[:0]
 	b.Shared = true
 }
-
-// Chunks counts the chunks, for tests.
-func (b *Batch) Chunks() int { return len(b.chunks) }

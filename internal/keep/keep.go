@@ -2,12 +2,15 @@
 package keep
 
 import (
+	_ "github.com/Shopify/toxiproxy/v2"
+	_ "github.com/jcmturner/gokrb5/v8/client"
 	_ "github.com/klauspost/compress/s2"
 	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/pavlo-v-chernykh/keystore-go/v4"
 	_ "github.com/pierrec/lz4/v4"
+	_ "github.com/schollz/progressbar/v3"
 	_ "github.com/spf13/cobra"
 	_ "github.com/spf13/pflag"
-	_ "github.com/schollz/progressbar/v3"
 	_ "github.com/twmb/franz-go/pkg/kadm"
 	_ "github.com/twmb/franz-go/pkg/kerr"
 	_ "github.com/twmb/franz-go/pkg/kfake"
@@ -20,11 +23,8 @@ import (
 	_ "github.com/twmb/franz-go/pkg/sasl/oauth"
 	_ "github.com/twmb/franz-go/pkg/sasl/plain"
 	_ "github.com/twmb/franz-go/pkg/sasl/scram"
-	_ "github.com/jcmturner/gokrb5/v8/client"
-	_ "github.com/pavlo-v-chernykh/keystore-go/v4"
-	_ "software.sslmate.com/src/go-pkcs12"
-	_ "github.com/Shopify/toxiproxy/v2"
 	_ "go.uber.org/goleak"
 	_ "golang.org/x/term"
 	_ "pgregory.net/rapid"
+	_ "software.sslmate.com/src/go-pkcs12"
 )

@@ -1,0 +1,276 @@
+package worker
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
+
+// Answer is what became of an attempt: the broker's answer, or Err for a
+// connection that died before it came.
+type Answer struct {
+	Code          int16
+	BaseOffset    int64
+	LogAppendTime int64
+	Bad           []BadRecord // KIP-467
+	Message       string
+	Err           error
+}
+
+// BadRecord names a record that the broker refuses.
+type BadRecord struct {
+	Index   int32
+	Message string
+}
+
+// Answered takes the answer to an attempt. It is called by the reader of the
+// connection that carried it, in the order of the requests.
+func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
+	l.mu.Lock()
+	b := at.Batch
+	b.Outstanding--
+	if at.term != l.term || b.State != batch.InFlight {
+		// A late answer of a connection that the lane left: another attempt
+		// decides. It only ends this one's claim on the bytes.
+		free := b.Left && b.Outstanding == 0
+		l.unlock()
+		if free {
+			l.host.Released(l, b)
+		}
+		return
+	}
+	l.inFlight--
+	took := now.Sub(b.SentAt)
+	l.stats.answered(b, took, a.Err == nil && a.Code == 0)
+	messages := b.Count()
+	out := outcomes{lane: l}
+	var err error
+	if a.Err == nil && RulingOf(a.Code).Verdict == Written {
+		l.written(b, a, at)
+	} else {
+		err = a.Err
+		if err == nil {
+			err = codeError(a.Code, a.Message)
+		}
+		l.failed(b, a, err, &out)
+	}
+	l.settle(&out)
+	l.turnBack(now)
+	l.finish(&out, Event{Kind: EventAnswered, Lane: l, Messages: messages, Took: took, Err: err})
+}
+
+// written: the batch is in the log, and so are those before it that answered
+// OUT_OF_ORDER when sent again, in order and alone.
+func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt) {
+	b.Move(batch.Acked)
+	offset := a.BaseOffset
+	if a.Code != 0 {
+		offset = -1
+	}
+	b.Acked = l.result(b, offset, a.LogAppendTime)
+	l.failures, l.checked, l.notBefore = 0, false, time.Time{}
+	l.ackedAt = b.MaxTime()
+	if l.cfg.Idempotent {
+		l.confirmed = at.connection
+	}
+	if offset >= 0 {
+		l.ackedEnd = max(l.ackedEnd, offset+int64(b.Count()))
+	}
+	for i := range l.queue.len() {
+		earlier := l.queue.at(i)
+		if earlier == b {
+			break
+		}
+		if earlier.State == batch.Unresolved && earlier.OutOfOrder {
+			earlier.Move(batch.Acked)
+			earlier.Acked = l.result(earlier, -1, -1)
+		}
+	}
+}
+
+func (l *Lane) result(b *batch.Batch, offset, appended int64) batch.Result {
+	return batch.Result{
+		Partition: l.Partition.ID, Worker: l.Worker, BaseOffset: offset,
+		BaseTime: b.BaseTime(), LogAppendTime: appended, Shared: b.Shared,
+	}
+}
+
+// failure is the outcome of a batch that is given up.
+func (l *Lane) failure(b *batch.Batch, code int16, maybe bool, err error) batch.Result {
+	r := l.result(b, -1, -1)
+	r.Code, r.Retriable, r.MaybeWritten, r.Err = code, code != 0 && Retriable(code), maybe, err
+	return r
+}
+
+// failed decides what follows from an error answer, or from none.
+func (l *Lane) failed(b *batch.Batch, a Answer, err error, out *outcomes) {
+	l.confirmed = 0
+	l.rewind = true
+	b.LastCode = a.Code
+	if a.Err != nil {
+		b.Move(batch.Unresolved)
+		l.failures++
+		out.retry(b, err)
+		return
+	}
+	ruling := RulingOf(a.Code)
+	if ruling.Verdict == RetryElsewhere {
+		out.refresh = true
+	}
+	if b.Attempts == 1 && ruling.Proof {
+		b.Move(batch.Sealed) // nothing of it was written
+		l.refused(b, a, ruling, err, out)
+		return
+	}
+	b.Move(batch.Unresolved)
+	switch {
+	case !l.cfg.Idempotent:
+		l.failedPlainly(b, a, ruling, err, out)
+	case ruling.Verdict == OutOfOrder:
+		// Sent again, in order: an OK to a later one says that it is written.
+		b.OutOfOrder = true
+		l.rewind = l.inFlight > 0
+	case ruling.Verdict == Retry, ruling.Verdict == RetryElsewhere:
+		if ruling.Limit > 0 && b.Attempts >= ruling.Limit {
+			l.giveUp(b, l.failure(b, a.Code, true, err), out)
+			return
+		}
+		l.failures++
+		out.retry(b, err)
+	default:
+		// Refused, but an earlier attempt may have been written: the broker
+		// checks sizes, timestamps and rights before it looks for duplicates.
+		l.doubt(DoubtRefused, a.Code, err, out)
+	}
+}
+
+// failedPlainly is failed for lanes without an id: nobody can tell whether an
+// earlier attempt was written.
+func (l *Lane) failedPlainly(b *batch.Batch, a Answer, ruling Ruling, err error, out *outcomes) {
+	switch ruling.Verdict {
+	case Retry, RetryElsewhere:
+		if ruling.Limit == 0 || b.Attempts < ruling.Limit {
+			l.failures++
+			out.retry(b, err)
+			return
+		}
+	}
+	l.giveUp(b, l.failure(b, a.Code, true, err), out)
+}
+
+// refused: the only attempt of a batch was refused, and nothing of it written.
+func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *outcomes) {
+	switch ruling.Verdict {
+	case Retry, RetryElsewhere:
+		if ruling.Limit == 0 || b.Attempts < ruling.Limit {
+			l.failures++
+			out.retry(b, err)
+			return
+		}
+	case OutOfOrder:
+		l.refusedOutOfOrder(b, err, out)
+		return
+	case Forgotten:
+		l.chain.broken = true
+		out.retry(b, err)
+		return
+	case Split:
+		if b.Count() > 1 {
+			l.halve(b, out)
+			return
+		}
+	case NameBad:
+		l.dropBad(b, a, err, out)
+		return
+	case Plain:
+		if b.Codec() != batch.None {
+			b.DropPacked()
+			b.Chain = 0 // to be stamped again
+			l.chain.broken = true
+			out.retry(b, err)
+			return
+		}
+	}
+	l.giveUp(b, l.failure(b, a.Code, false, err), out)
+}
+
+// refusedOutOfOrder: behind a batch that failed it is due, and waits for that
+// one. At the head of a lane it is a gap in what the cluster holds.
+func (l *Lane) refusedOutOfOrder(b *batch.Batch, err error, out *outcomes) {
+	if l.queue.at(0) == b {
+		b.OutOfOrder = true
+		l.doubt(DoubtGap, b.LastCode, err, out)
+		return
+	}
+	out.retry(b, err)
+}
+
+// giveUp fails a batch. What is numbered behind it can no longer follow.
+func (l *Lane) giveUp(b *batch.Batch, r batch.Result, out *outcomes) {
+	if b.Chain != 0 && b.Chain == l.chain.number {
+		l.chain.broken = true
+	}
+	b.Move(batch.Failed)
+	b.Acked = r
+	out.dropped(b, r.Err)
+}
+
+// settle hands on the batches at the head that have their outcome.
+func (l *Lane) settle(out *outcomes) {
+	for l.queue.len() > 0 {
+		b := l.queue.at(0)
+		if b.State != batch.Acked && b.State != batch.Failed {
+			return
+		}
+		l.queue.pop()
+		l.next = max(l.next-1, 0)
+		out.resolve(b)
+	}
+}
+
+// turnBack starts again from the head once nothing of the lane is in flight.
+func (l *Lane) turnBack(now time.Time) {
+	if !l.rewind || l.inFlight > 0 {
+		return
+	}
+	l.rewind = false
+	l.next = 0
+	l.breakBehind()
+	l.next = l.asked()
+	if l.failures > 0 {
+		l.notBefore = now.Add(l.backoff())
+	}
+}
+
+// breakBehind: a batch was refused although one behind it, of the same chain, was
+// taken (the broker forgot the id in between). Its number can never be right
+// again; it goes out under a new chain.
+func (l *Lane) breakBehind() {
+	refused := false
+	for i := range l.queue.len() {
+		switch b := l.queue.at(i); {
+		case b.State == batch.Sealed && b.Attempts > 0 && b.Chain == l.chain.number:
+			refused = true
+		case b.State == batch.Acked && refused:
+			l.chain.broken = true
+		}
+	}
+	if !l.chain.broken {
+		return
+	}
+	for i := range l.queue.len() {
+		if b := l.queue.at(i); b.State == batch.Sealed {
+			b.Chain = 0
+		}
+	}
+}
+
+// backoff doubles from the least to the most pause, with jitter.
+func (l *Lane) backoff() time.Duration {
+	d := l.cfg.BackoffMin << min(l.failures-1, 16)
+	if d > l.cfg.BackoffMax || d <= 0 {
+		d = l.cfg.BackoffMax
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}

@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/memory"
+)
+
+// Config is what a topic's lanes have in common. It does not change.
+type Config struct {
+	Topic           string
+	Acks            int16
+	RequestTimeout  time.Duration
+	Idempotent      bool
+	Linger          time.Duration
+	BatchRecords    int // 0: no limit
+	BatchBytes      int
+	Codec           batch.Codec
+	Level           int
+	Workers         int
+	WorkersMax      int
+	DeliveryTimeout time.Duration // 0: none
+	BackoffMin      time.Duration
+	BackoffMax      time.Duration
+	ResendUndecided bool
+	// StateLifetime is the age of an unresolved batch's records beyond which a
+	// broker may have forgotten its producer id: half of Kafka's 24 hours.
+	StateLifetime time.Duration
+	// Massage, if set, makes new messages of a closed batch's.
+	Massage func([]batch.Message) []batch.Message
+}
+
+// Window is how many unresolved batches a confirmed lane may have.
+const Window = 5
+
+// ID is a producer id with its epoch.
+type ID struct {
+	Producer int64
+	Epoch    int16
+}
+
+// Sender carries a lane's batches to its leader.
+type Sender interface {
+	// Ready puts the lane in the queue of those that have something to send; idle
+	// says that it is only for when nothing is in flight.
+	Ready(l *Lane, idle bool)
+	// Later calls the lane's Due at about this time.
+	Later(l *Lane, at time.Time)
+	// Broker is the node id of the leader, for events.
+	Broker() int32
+}
+
+// Host is what lanes need from above. Its methods are called without a lane's
+// lock, from any goroutine, and must not block.
+type Host interface {
+	// Clock gives the time by a clock that is read every few milliseconds.
+	Clock() int64
+	// Prepare hands a closed batch to the pool that massages and compresses; the
+	// pool calls Prepared.
+	Prepare(l *Lane, b *batch.Batch)
+	// Resolved hands over a batch with its outcome, to run its completions. free
+	// says that its bytes may be recycled and credited, and then the batch; else
+	// Released follows when its last attempt has ended.
+	Resolved(l *Lane, b *batch.Batch, r batch.Result, free bool)
+	// Released says that the bytes of a batch resolved before may be recycled and credited.
+	Released(l *Lane, b *batch.Batch)
+	// NextID gives an id: the shared one for a lane's first chain, a fresh one
+	// for later chains. Not ok: the host will call Wake once it has one.
+	NextID(l *Lane, fresh bool) (id ID, ok bool)
+	// Refresh asks for new metadata.
+	Refresh()
+	// Doubt asks the cluster what became of a lane's unresolved batches, and
+	// answers with Settle.
+	Doubt(l *Lane, q Question)
+	// SenderFor gives the sender for a lane of a partition with this leader.
+	SenderFor(l *Lane, leader int32) Sender
+	// Event reports something that happened to a lane.
+	Event(e Event)
+	// Resized reports that a partition's number of workers changed.
+	Resized(p *Partition, workers int)
+}
+
+// EventKind names what happened to a lane.
+type EventKind uint8
+
+// The events of a lane.
+const (
+	EventState       EventKind = iota // From, To
+	EventSent                         // Batch facts
+	EventAnswered                     // Batch facts, Took, Err
+	EventRetry                        // Messages, Err
+	EventDropped                      // Messages, Err
+	EventDataLoss                     // Err
+	EventUndecidable                  // Messages, Err
+)
+
+// Event is something that happened to a lane.
+type Event struct {
+	Kind     EventKind
+	Lane     *Lane
+	Broker   int32
+	Messages int
+	Bytes    int
+	Took     time.Duration
+	From, To State
+	Err      error
+}
+
+// Limits are the accounts of a partition: bytes always, messages where a limit
+// on them is set.
+type Limits struct {
+	Bytes    *memory.Account
+	Messages *memory.Account
+}

@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
+
+// ErrStopped is the failure of batches whose partition or producer has gone.
+var ErrStopped = errors.New("the worker was stopped")
+
+func (l *Lane) now() time.Time { return time.Now() }
+
+// setLeader tells the lane where to send. Attempts at another leader do not
+// count any more: the same bytes, under the same numbers, go to the new one,
+// which knows what it has.
+func (l *Lane) setLeader(leader, epoch int32) {
+	sender := Sender(nil)
+	if leader >= 0 {
+		sender = l.host.SenderFor(l, leader)
+	}
+	l.mu.Lock()
+	if l.state == Stopped || (epoch >= 0 && epoch < l.epoch && leader >= 0) {
+		l.mu.Unlock()
+		return
+	}
+	l.epoch = max(l.epoch, epoch)
+	l.confirmed = 0
+	var events []Event
+	if sender != l.sender {
+		l.sender = sender
+		l.marks = marks{}
+		l.abandon()
+		l.notBefore = time.Time{}
+		next := Connecting
+		if sender == nil {
+			next = Downtime
+		}
+		events = l.setState(next, events)
+	}
+	out := outcomes{lane: l, events: events}
+	l.turnBack(l.now())
+	linger := l.lingers()
+	l.finish(&out)
+	if sender != nil && !linger.IsZero() {
+		sender.Later(l, linger)
+	}
+}
+
+// lingers is when the open batch is due, to be announced to a new sender.
+func (l *Lane) lingers() time.Time {
+	if l.open == nil || !l.open.Lingering || l.open.Count() == 0 {
+		return time.Time{}
+	}
+	return l.open.Opened.Add(l.cfg.Linger)
+}
+
+// abandon begins a new term: batches in flight are unresolved, and the answers
+// to their attempts come too late.
+func (l *Lane) abandon() {
+	l.term++
+	l.inFlight = 0
+	for i := range l.queue.len() {
+		if b := l.queue.at(i); b.State == batch.InFlight {
+			b.Move(batch.Unresolved)
+		}
+	}
+	l.rewind = true
+}
+
+// setState moves the lane's machine, and notes the event.
+func (l *Lane) setState(to State, events []Event) []Event {
+	if l.state == to || !CanMove(l.state, to) {
+		return events
+	}
+	from := l.state
+	l.state = to
+	return append(events, Event{Kind: EventState, Lane: l, From: from, To: to})
+}
+
+// Connected says that the connection to the lane's leader stands, or does not.
+func (l *Lane) Connected(from Sender, up bool) {
+	l.mu.Lock()
+	if l.sender != from || l.state == Stopped {
+		l.mu.Unlock()
+		return
+	}
+	out := outcomes{lane: l}
+	if up {
+		out.events = l.setState(Ready, out.events)
+		l.notBefore = time.Time{}
+	} else {
+		l.confirmed = 0
+		out.events = l.setState(Downtime, out.events)
+	}
+	l.finish(&out)
+}
+
+// State is the worker's state.
+func (l *Lane) State() State {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// Stop ends the lane: what it holds fails.
+func (l *Lane) Stop() { l.StopWith(ErrStopped) }
+
+// StopWith ends the lane: what it holds fails with err.
+func (l *Lane) StopWith(err error) {
+	l.mu.Lock()
+	if l.state == Stopped {
+		l.mu.Unlock()
+		return
+	}
+	l.close()
+	l.term++
+	l.inFlight = 0
+	out := outcomes{lane: l}
+	for l.queue.len() > 0 {
+		b := l.queue.pop()
+		if b.State == batch.InFlight {
+			b.Move(batch.Unresolved)
+		}
+		if b.State != batch.Acked && b.State != batch.Failed {
+			b.Acked = l.failure(b, 0, b.State == batch.Unresolved, err)
+			b.Move(batch.Failed)
+			out.dropped(b, err)
+		}
+		out.resolve(b)
+	}
+	l.next = 0
+	out.events = l.setState(Stopped, out.events)
+	l.sender = nil
+	l.finish(&out)
+}
+
+// Waiting is what the lane holds without an outcome: messages, and bytes charged.
+func (l *Lane) Waiting() (messages int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting()
+}
+
+func (l *Lane) waiting() (messages int, bytes int64) {
+	count := func(b *batch.Batch) {
+		held, _ := b.Charged()
+		messages, bytes = messages+b.Count(), bytes+held
+	}
+	for i := range l.queue.len() {
+		count(l.queue.at(i))
+	}
+	if l.open != nil {
+		count(l.open)
+	}
+	return messages, bytes
+}

@@ -1,0 +1,185 @@
+package worker
+
+import (
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
+
+// Reason says why the cluster is asked what became of a lane's batches.
+type Reason uint8
+
+// The reasons.
+const (
+	// DoubtGap: all unresolved batches answered OUT_OF_ORDER, in order.
+	DoubtGap Reason = iota
+	// DoubtOld: the records of an unresolved batch are so old that the broker may
+	// have forgotten the id that keeps them from being appended again.
+	DoubtOld
+	// DoubtRefused: a batch was refused that an earlier attempt may have written.
+	DoubtRefused
+)
+
+var reasonNames = [...]string{"out of order", "old records", "refused after an earlier attempt"}
+
+func (r Reason) String() string { return reasonNames[r] }
+
+// Question is what the host is to find out, about the batches numbered from
+// First to Last of one id.
+type Question struct {
+	Reason Reason
+	ID     ID
+	First  int32
+	Last   int32
+	// AckedEnd is the offset behind the lane's last acked record, -1 if none: what
+	// is looked for lies at or behind it.
+	AckedEnd int64
+	// Gap is expected: a batch before these failed for good.
+	Gap bool
+
+	code int16
+	err  error
+}
+
+// Finding is the answer.
+type Finding struct {
+	// Through is the last sequence number found in the log, if Found.
+	Through int32
+	Found   bool
+	// Alive: the leader still knows the id, so that a resend cannot double anything.
+	Alive bool
+	// Lost: the leader's last number lies below what the lane was acked before.
+	Lost bool
+	// Undecidable: nobody can tell any more, for the reason in Err.
+	Undecidable bool
+	Err         error
+}
+
+// doubt stops the lane until the host has asked. It waits for what is in flight.
+func (l *Lane) doubt(reason Reason, code int16, err error, out *outcomes) {
+	l.pendingDoubt = &Question{Reason: reason, code: code, err: err}
+}
+
+// askDoubt is doubt for Take, which asks as soon as it has unlocked the lane.
+func (l *Lane) askDoubt(reason Reason) { l.pendingDoubt = &Question{Reason: reason} }
+
+// question is what to ask the host now: a doubt is raised, or all that was sent
+// again answered OUT_OF_ORDER; and nothing is in flight.
+func (l *Lane) question() *Question {
+	if l.doubting || l.inFlight > 0 || !l.cfg.Idempotent {
+		return nil
+	}
+	q := l.pendingDoubt
+	if q == nil {
+		if !l.allOutOfOrder() {
+			return nil
+		}
+		q = &Question{Reason: DoubtGap}
+	}
+	first, last := l.unresolved()
+	if first == nil {
+		l.pendingDoubt = nil
+		return nil
+	}
+	l.pendingDoubt, l.doubting = q, true
+	q.ID = ID{Producer: first.ProducerID, Epoch: first.Epoch}
+	q.First, q.Last, q.AckedEnd, q.Gap = first.Sequence, lastSequence(last), l.ackedEnd, l.chain.broken
+	return q
+}
+
+// allOutOfOrder: every tried batch at the head answered OUT_OF_ORDER when sent
+// again, and none of them is left that could explain it.
+func (l *Lane) allOutOfOrder() bool {
+	n := 0
+	for ; n < l.queue.len(); n++ {
+		b := l.queue.at(n)
+		if b.State == batch.Unresolved && b.OutOfOrder {
+			continue
+		}
+		if b.State == batch.Unresolved || b.State == batch.InFlight || b.State == batch.Acked {
+			return false
+		}
+		break
+	}
+	return n > 0
+}
+
+// unresolved gives the first and last batch that the question is about: those of
+// the head's id that were tried.
+func (l *Lane) unresolved() (first, last *batch.Batch) {
+	for i := range l.queue.len() {
+		b := l.queue.at(i)
+		if b.Attempts == 0 || (first != nil && b.Chain != first.Chain) {
+			break
+		}
+		if b.State == batch.Acked || b.State == batch.Failed {
+			continue
+		}
+		if first == nil {
+			first = b
+		}
+		last = b
+	}
+	return first, last
+}
+
+// Settle takes the host's finding.
+func (l *Lane) Settle(f Finding) {
+	l.mu.Lock()
+	q := l.pendingDoubt
+	if !l.doubting || q == nil {
+		l.mu.Unlock()
+		return
+	}
+	l.doubting, l.pendingDoubt = false, nil
+	out := outcomes{lane: l}
+	if f.Lost && !q.Gap {
+		out.event(EventDataLoss, 0, f.Err)
+	}
+	for i := range l.queue.len() {
+		b := l.queue.at(i)
+		if b.Attempts == 0 || b.ProducerID != q.ID.Producer {
+			break
+		}
+		if b.State == batch.Unresolved || b.State == batch.Sealed {
+			l.settleOne(b, q, f, &out)
+		}
+	}
+	l.settle(&out)
+	l.rewind = true
+	l.turnBack(l.now())
+	l.finish(&out)
+}
+
+// settleOne decides one batch by the finding.
+func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) {
+	switch {
+	case b.State == batch.Unresolved && f.Found && !after(lastSequence(b), f.Through):
+		b.Move(batch.Acked)
+		b.Acked = l.result(b, -1, -1)
+	case b.State == batch.Unresolved && f.Undecidable && l.cfg.ResendUndecided && q.Reason != DoubtRefused:
+		out.event(EventUndecidable, b.Count(), f.Err)
+		b.Move(batch.Sealed)
+		b.Chain, l.chain.broken = 0, true
+	case b.State == batch.Unresolved && f.Undecidable:
+		out.event(EventUndecidable, b.Count(), f.Err)
+		l.giveUp(b, l.failure(b, q.code, true, f.Err), out)
+	case q.Reason == DoubtRefused && b.State == batch.Unresolved && b.LastCode == q.code && q.code != 0:
+		// Not in the log, and refused: now it may be cut, or fails for good.
+		b.Move(batch.Sealed)
+		b.Attempts = 1
+		l.refused(b, Answer{Code: q.code}, RulingOf(q.code), q.err, out)
+	case q.Reason == DoubtOld && f.Alive:
+		l.checked = true
+	default:
+		// Not in the log. Under its old number it may be out of order for ever.
+		if b.State == batch.Unresolved {
+			b.Move(batch.Sealed)
+		}
+		b.OutOfOrder = false
+		b.Chain, l.chain.broken = 0, true
+	}
+}
+
+// after compares sequence numbers, which wrap: whether a comes behind b.
+func after(a, b int32) bool {
+	return int32((uint32(a)-uint32(b))&0x7fffffff) != 0 && (uint32(a)-uint32(b))&0x7fffffff < 1<<30
+}

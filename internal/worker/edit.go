@@ -1,0 +1,221 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
+
+// halve puts two batches in the place of one that is too large. They keep its
+// numbers, since those were never taken.
+func (l *Lane) halve(b *batch.Batch, out *outcomes) {
+	middle := int32(b.Count() / 2)
+	low := b.Extract(func(i int32) bool { return i < middle })
+	high := b.Extract(func(i int32) bool { return i >= middle })
+	for _, half := range []*batch.Batch{low, high} {
+		l.adopt(half, b)
+	}
+	low.Sequence = b.Sequence
+	high.Sequence = advance(b.Sequence, int(middle))
+	l.stats.Splits++
+	l.swap(b, low, high)
+}
+
+// adopt makes a batch out of another's records ready for the queue.
+func (l *Lane) adopt(made, from *batch.Batch) {
+	made.Ordinal = from.Ordinal
+	made.Chain, made.ProducerID, made.Epoch = from.Chain, from.ProducerID, from.Epoch
+	made.Move(batch.Sealed)
+	l.chargeMade(made)
+	l.unpacked++
+	l.Partition.count(made.Generation, 1)
+}
+
+// swap puts batches in the place of one that is in the queue, and frees it.
+func (l *Lane) swap(b *batch.Batch, made ...*batch.Batch) {
+	for i := range l.queue.len() {
+		if l.queue.at(i) == b {
+			l.queue.set(i, made...)
+			break
+		}
+	}
+	l.discard(b)
+}
+
+// dropBad fails the records that the broker named and keeps the others, which
+// need a new chain: the numbers of the failed ones are never used again. If the
+// broker named none, the batch is halved until one record is left to blame.
+func (l *Lane) dropBad(b *batch.Batch, a Answer, err error, out *outcomes) {
+	bad := map[int32]string{}
+	for _, r := range a.Bad {
+		if r.Index >= 0 && int(r.Index) < b.Count() {
+			bad[r.Index] = r.Message
+		}
+	}
+	if len(bad) == 0 && b.Count() > 1 {
+		l.halve(b, out)
+		return
+	}
+	if len(bad) == 0 || len(bad) == b.Count() {
+		l.giveUp(b, l.failure(b, a.Code, false, badError(a, bad, err)), out)
+		return
+	}
+	failed := b.Extract(func(i int32) bool { _, is := bad[i]; return is })
+	rest := b.Extract(func(i int32) bool { _, is := bad[i]; return !is })
+	l.adopt(failed, b)
+	l.adopt(rest, b)
+	l.swap(b, failed, rest)
+	l.giveUp(failed, l.failure(failed, a.Code, false, badError(a, bad, err)), out)
+	rest.Chain, l.chain.broken = 0, true
+}
+
+// badError is the error with what the broker said about the first bad record.
+func badError(a Answer, bad map[int32]string, err error) error {
+	for _, message := range bad {
+		if message != "" {
+			return codeError(a.Code, message)
+		}
+	}
+	return err
+}
+
+// Withdrawal says what became of the messages of a call that is over.
+type Withdrawal struct {
+	Withdrawn int // never sent, and never will be
+	OnTheWire int // may be written
+}
+
+// Withdraw takes back the messages of a completer that were never on the wire.
+// For the others it is forgotten: their batch goes on, and the caller is told
+// that they may be written.
+func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.open != nil {
+		w.Withdrawn += l.withdrawFrom(l.open, done)
+	}
+	for i := 0; i < l.queue.len(); i++ {
+		b := l.queue.at(i)
+		if b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing {
+			n := l.withdrawFrom(b, done)
+			w.Withdrawn += n
+			if n > 0 && l.rebuild(i) {
+				i--
+			}
+			continue
+		}
+		w.OnTheWire += b.Forget(done)
+	}
+	return w
+}
+
+func (l *Lane) withdrawFrom(b *batch.Batch, done batch.Completer) (n int) {
+	for _, e := range b.Find(done) {
+		b.Withdraw(e.First, e.Count)
+		n += int(e.Count)
+	}
+	return n
+}
+
+// rebuild takes the withdrawn records out of a closed batch. It reports whether
+// the batch left the queue.
+func (l *Lane) rebuild(i int) (gone bool) {
+	b := l.queue.at(i)
+	if _, all := b.Withdrawn(); all {
+		l.queue.remove(i)
+		l.discard(b)
+		return true
+	}
+	made := b.WithoutWithdrawn()
+	l.adopt(made, b)
+	l.queue.set(i, made)
+	l.discard(b)
+	return false
+}
+
+// Expire fails what has waited longer than the delivery timeout. What was never
+// sent is given up; what may be on the wire keeps its place, as its successors
+// wait for its number to be decided, but its callers are told.
+func (l *Lane) Expire(now time.Time, why error) {
+	if l.cfg.DeliveryTimeout <= 0 {
+		return
+	}
+	before := now.Add(-l.cfg.DeliveryTimeout)
+	l.mu.Lock()
+	out := outcomes{lane: l}
+	if l.open != nil && l.open.Count() > 0 && l.open.Opened.Before(before) {
+		l.close()
+	}
+	for i := 0; i < l.queue.len(); i++ {
+		b := l.queue.at(i)
+		if !b.Opened.Before(before) {
+			break
+		}
+		switch {
+		case b.Expired || b.Compressing || b.State == batch.Acked || b.State == batch.Failed:
+		case b.State == batch.Sealed:
+			l.giveUp(b, l.failure(b, b.LastCode, false, why), &out)
+			if b.Attempts == 0 {
+				l.queue.remove(i)
+				out.resolve(b)
+				i--
+			}
+		default:
+			b.Expired = true
+			told := b.Detach()
+			told.Acked = l.failure(told, b.LastCode, true, why)
+			out.dropped(b, why)
+			l.Partition.count(told.Generation, 1)
+			out.resolve(told)
+		}
+	}
+	l.settle(&out)
+	l.finish(&out)
+}
+
+// DropOldest gives up the lane's oldest batch that was never sent. It reports
+// whether there was one.
+func (l *Lane) DropOldest(why error) bool {
+	l.mu.Lock()
+	out := outcomes{lane: l}
+	dropped := false
+	for i := l.next; i < l.queue.len() && !dropped; i++ {
+		if b := l.queue.at(i); b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing {
+			l.queue.remove(i)
+			l.drop(b, why, &out)
+			dropped = true
+		}
+	}
+	if b := l.open; !dropped && b != nil && b.Count() > 0 {
+		l.open, l.flushing = nil, false
+		b.Move(batch.Sealed)
+		l.drop(b, why, &out)
+		dropped = true
+	}
+	l.finish(&out)
+	return dropped
+}
+
+func (l *Lane) drop(b *batch.Batch, why error, out *outcomes) {
+	b.Acked = l.failure(b, 0, false, why)
+	b.Move(batch.Failed)
+	out.dropped(b, why)
+	out.resolve(b)
+}
+
+// NeverTried is the number of bytes that DropOldest could free.
+func (l *Lane) NeverTried() (bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := l.next; i < l.queue.len(); i++ {
+		if b := l.queue.at(i); b.State == batch.Sealed && b.Attempts == 0 {
+			held, _ := b.Charged()
+			bytes += held
+		}
+	}
+	if l.open != nil && l.open.Count() > 0 {
+		held, _ := l.open.Charged()
+		bytes += held
+	}
+	return bytes
+}

@@ -1,0 +1,355 @@
+package worker
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/memory"
+)
+
+// Lane is one worker of one partition. Its lock is short: it is held for the
+// copy of a call's messages, and for moves of batches in the queue, never while
+// anything waits. No two lanes' locks are ever held at once.
+type Lane struct {
+	Partition *Partition
+	Worker    int
+	cfg       *Config
+	host      Host
+
+	mu         sync.Mutex // guards the following
+	state      State
+	sender     Sender // nil: no leader
+	epoch      int32  // leader epoch
+	generation uint64 // of the partition's number of workers
+
+	open     *batch.Batch
+	expected int // bytes the next batch will likely take
+	queue    queue
+	unpacked int // closed batches that the pool may not have seen
+	next     int // index in queue of the first batch not given to a connection
+	ordinal  uint64
+	flushing bool // the open batch is due although it is not full
+
+	inFlight  int    // attempts of this term without an answer
+	term      uint64 // attempts of earlier terms do not count any more
+	confirmed uint64 // connection that confirmed the lane, 0: none
+	rewind    bool   // start again from the head once nothing is in flight
+	failures  int    // in a row, for the back-off
+	notBefore time.Time
+
+	chain        chain
+	doubting     bool      // the host was asked what became of the unresolved batches
+	pendingDoubt *Question // what it is to be asked, or was
+	checked      bool      // ... and said that they may be sent again as they are
+	ackedEnd     int64     // offset behind the last acked record, -1: none
+	ackedAt      int64     // its largest timestamp
+
+	marks marks
+	stats counters
+}
+
+// marks say in which of its sender's queues the lane stands.
+type marks struct{ ready, idle bool }
+
+// chain is the identity of a lane: an id, and the number of its next batch.
+type chain struct {
+	number  uint64 // 0: none yet
+	id      ID
+	next    int32
+	broken  bool // a gap: the next batch needs a new chain
+	waiting bool // the host was asked for an id
+}
+
+func newLane(p *Partition, worker int) *Lane {
+	return &Lane{Partition: p, Worker: worker, cfg: p.cfg, host: p.host, epoch: -1, ackedEnd: -1}
+}
+
+// Begin locks the lane for the messages of one call. Not ok: the partition's
+// number of workers changed since the caller chose by it (see Partition.Choice),
+// or the lane was stopped; it is not locked then.
+func (l *Lane) Begin(generation uint64) (ok, stopped bool) {
+	l.mu.Lock()
+	if l.generation == generation && l.state != Stopped {
+		return true, false
+	}
+	stopped = l.state == Stopped
+	l.mu.Unlock()
+	return false, stopped
+}
+
+// Put encodes a message into the open batch. done hears of it, if not nil; joins
+// says that it follows, in the same call and with the same completer, the
+// message put before. The account whose limit refused the message is returned,
+// and nothing has changed then. Between Begin and Commit.
+func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool) (full *memory.Account) {
+	stamped := m.Time
+	b := l.open
+	if b == nil {
+		b = l.openBatch()
+	}
+	if stamped == 0 {
+		// Never below the base: the clock of every few milliseconds may lag
+		// behind the one that was read when the batch opened.
+		m.Time = max(l.host.Clock(), b.BaseTime())
+	}
+	size, body := b.RecordSize(m)
+	if b.Count() > 0 && (b.Size()+size > l.cfg.BatchBytes || !b.FitsTime(m.Time)) {
+		l.close()
+		b = l.openBatch()
+		m.Time = stamped
+		if stamped == 0 {
+			m.Time = b.BaseTime()
+		}
+		size, body = b.RecordSize(m)
+	}
+	if !b.FitsTime(m.Time) {
+		b.Rebase(m.Time)
+		size, body = b.RecordSize(m)
+	}
+	if full = l.charge(b, size); full != nil {
+		m.Time = stamped
+		return full
+	}
+	at := b.Append(m, size, body)
+	if done != nil {
+		l.note(b, done, at, arg, joins, m.Time)
+	}
+	if b.Count() == l.cfg.BatchRecords {
+		l.close()
+	}
+	m.Time = stamped
+	return nil
+}
+
+func (l *Lane) openBatch() *batch.Batch {
+	// The real clock: after a suspend the other one is stale (ENGINE_RULES 17).
+	b := batch.New(time.Now())
+	b.Generation = l.generation
+	l.Partition.count(b.Generation, 1)
+	l.open = b
+	return b
+}
+
+// charge takes room for a record and for its place among the messages.
+func (l *Lane) charge(b *batch.Batch, size int) (full *memory.Account) {
+	limits := &l.Partition.limits
+	if limits.Messages != nil {
+		if full = limits.Messages.TryCharge(1); full != nil {
+			return full
+		}
+	}
+	if need := b.Need(size, l.expected); need > 0 {
+		if full = limits.Bytes.TryCharge(int64(need)); full != nil {
+			if limits.Messages != nil {
+				limits.Messages.Credit(1)
+			}
+			return full
+		}
+		b.Grow(need)
+		b.AddCharge(int64(need), 0)
+	}
+	if limits.Messages != nil {
+		b.AddCharge(0, 1)
+	}
+	return nil
+}
+
+// note keeps a completion. Its block is charged whatever the limits: the message
+// is in the batch already.
+func (l *Lane) note(b *batch.Batch, done batch.Completer, at, arg int32, joins bool, ms int64) {
+	delta := int32(ms - b.BaseTime())
+	if joins && b.Extend(at, arg, delta) {
+		return
+	}
+	if b.AddEntry(batch.Entry{Done: done, First: at, Count: 1, Arg: arg, TimeDelta: delta}) {
+		l.Partition.limits.Bytes.Charge(batch.EntryBlockBytes)
+		b.AddCharge(batch.EntryBlockBytes, 0)
+	}
+}
+
+// Commit ends a call's messages: immediate ones wait for no linger. It unlocks
+// the lane and answers how many messages its open batch holds.
+func (l *Lane) Commit(immediate bool) (buffered int) {
+	var linger time.Time
+	if b := l.open; b != nil && b.Count() > 0 {
+		buffered = b.Count()
+		if immediate {
+			b.Immediate = true
+		} else if !b.Lingering {
+			b.Lingering = true
+			linger = b.Opened.Add(l.cfg.Linger)
+		}
+	} else {
+		buffered = l.lastClosed()
+	}
+	prepare := l.unprepared()
+	call := l.signal()
+	l.mu.Unlock()
+	for _, b := range prepare {
+		l.host.Prepare(l, b)
+	}
+	if !linger.IsZero() && call.sender != nil {
+		call.sender.Later(l, linger)
+	}
+	call.make(l)
+	if call.backlogged {
+		l.Partition.backlogged()
+	}
+	return buffered
+}
+
+// lastClosed is what the batch held that this call filled.
+func (l *Lane) lastClosed() int {
+	if n := l.queue.len(); n > 0 {
+		return l.queue.at(n - 1).Count()
+	}
+	return 0
+}
+
+// close ends the open batch and puts it in the queue. Preparing it, where the
+// topic asks for that, is left to whoever unlocks the lane.
+func (l *Lane) close() {
+	b := l.open
+	l.open, l.flushing = nil, false
+	if b == nil {
+		return
+	}
+	if some, all := b.Withdrawn(); all || b.Count() == 0 {
+		l.discard(b)
+		return
+	} else if some {
+		b = l.replace(b, b.WithoutWithdrawn())
+	}
+	l.expected = b.Size()
+	l.ordinal++
+	b.Ordinal = l.ordinal
+	b.Move(batch.Sealed)
+	l.queue.push(b)
+	l.unpacked++
+}
+
+// discard frees a batch that holds nothing and owes no outcome.
+func (l *Lane) discard(b *batch.Batch) {
+	l.Partition.count(b.Generation, -1)
+	l.credit(b)
+	b.FreeBytes()
+	b.Recycle()
+}
+
+func (l *Lane) credit(b *batch.Batch) {
+	bytes, messages := b.Charged()
+	l.Partition.limits.Credit(bytes, messages)
+}
+
+// replace takes the charge of a batch over to the one made from its records.
+func (l *Lane) replace(old, made *batch.Batch) *batch.Batch {
+	l.chargeMade(made)
+	l.credit(old)
+	old.FreeBytes()
+	old.Recycle()
+	return made
+}
+
+// chargeMade takes room for a batch made from another's records.
+func (l *Lane) chargeMade(made *batch.Batch) {
+	bytes, messages := made.Charged()
+	if l.Partition.limits.Messages == nil {
+		made.AddCharge(0, -messages)
+	}
+	l.Partition.limits.Charge(bytes, messages)
+}
+
+// Charge takes room for what was accepted before, whatever the limits.
+func (l *Limits) Charge(bytes, messages int64) {
+	l.Bytes.Charge(bytes)
+	if l.Messages != nil {
+		l.Messages.Charge(messages)
+	}
+}
+
+// Credit gives room back.
+func (l *Limits) Credit(bytes, messages int64) {
+	l.Bytes.Credit(bytes)
+	if l.Messages != nil {
+		l.Messages.Credit(messages)
+	}
+}
+
+// nextGeneration closes the open batch: what follows belongs to another number
+// of workers.
+func (l *Lane) nextGeneration(generation uint64) {
+	l.mu.Lock()
+	l.close()
+	l.generation = generation
+	l.unlock()
+}
+
+// prepares reports whether closed batches go through the pool.
+func (l *Lane) prepares() bool { return l.cfg.Codec != batch.None || l.cfg.Massage != nil }
+
+// unprepared claims the closed batches that the pool has not seen, for the
+// caller to hand over once the lane is unlocked. The claim counts as an
+// outstanding attempt: the pool reads the bytes.
+func (l *Lane) unprepared() []*batch.Batch {
+	if l.unpacked == 0 || !l.prepares() {
+		return nil
+	}
+	l.unpacked = 0
+	var list []*batch.Batch
+	for i := l.next; i < l.queue.len(); i++ {
+		if b := l.queue.at(i); b.State == batch.Sealed && !b.Compressing && !b.Packed {
+			b.Compressing = true
+			b.Outstanding++
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// unlock ends a change of the queue: it hands closed batches to the pool and
+// tells the sender if there is something to send.
+func (l *Lane) unlock() {
+	prepare := l.unprepared()
+	call := l.signal()
+	l.mu.Unlock()
+	for _, b := range prepare {
+		l.host.Prepare(l, b)
+	}
+	call.make(l)
+}
+
+// signal is what the sender is to be told once the lane is unlocked.
+type signal struct {
+	sender     Sender
+	ready      bool
+	idle       bool
+	backlogged bool
+}
+
+func (s signal) make(l *Lane) {
+	if s.ready {
+		s.sender.Ready(l, false)
+	}
+	if s.idle {
+		s.sender.Ready(l, true)
+	}
+}
+
+// signal marks the lane as standing in its sender's queues and says which calls
+// make that true. Ready marks are set with the lane's lock held but the sender is
+// called without it: the sender's lock is never taken inside a lane's.
+func (l *Lane) signal() signal {
+	s := signal{sender: l.sender}
+	s.backlogged = l.cfg.WorkersMax > l.cfg.Workers && l.queue.len()-l.next > Window
+	if l.sender == nil || l.state == Stopped {
+		return s
+	}
+	if !l.marks.ready && l.sendable(false) {
+		l.marks.ready, s.ready = true, true
+	}
+	if !l.marks.idle && !l.marks.ready && l.open != nil && l.open.Immediate && l.sendable(true) {
+		l.marks.idle, s.idle = true, true
+	}
+	return s
+}

@@ -1,0 +1,310 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
+
+// Attempt is a batch given to a connection.
+type Attempt struct {
+	Lane  *Lane
+	Batch *batch.Batch
+	term  uint64
+	// connection is the number of the connection that carries it.
+	connection uint64
+	// stamp says that the header is not written yet.
+	stamp bool
+	size  int
+}
+
+// Size is the batch's size on the wire.
+func (a *Attempt) Size() int { return a.size }
+
+// Stamp writes the batch's header with the identity that Take gave it. It is
+// the sender's work, outside the lane's lock: a batch in flight is touched by nobody else.
+//
+// If the lane's leader moves meanwhile, the next Take of the batch waits until
+// the header stands: its bytes are then read by two connections, and written by none.
+func (a *Attempt) Stamp() {
+	if !a.stamp {
+		return
+	}
+	b, l := a.Batch, a.Lane
+	b.Stamp(b.ProducerID, b.Epoch, b.Sequence)
+	l.mu.Lock()
+	b.Stamped = true
+	if l.term == a.term {
+		l.mu.Unlock()
+		return
+	}
+	l.unlock()
+}
+
+// Take gives the next batch for a connection, if the lane may send one. idle
+// says that the connection has nothing in flight, so that an open batch with an
+// immediate message is worth sending as it is; room is what the request still
+// takes. again: the lane stands in the sender's queue once more. blocked: a batch
+// is there but larger than room; the lane must be asked again for the next request.
+func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, room int) (a Attempt, ok, again, blocked bool) {
+	l.mu.Lock()
+	if idle {
+		l.marks.idle = false
+	}
+	l.marks.ready = false
+	if l.sender != from || l.state == Stopped {
+		l.mu.Unlock()
+		return a, false, false, false
+	}
+	if l.confirmed != connection || now.UnixMilli()-l.ackedAt > l.cfg.StateLifetime.Milliseconds() {
+		l.confirmed = 0
+	}
+	a, ok, blocked = l.take(connection, idle, now, room)
+	switch {
+	case blocked:
+		l.marks.ready = true
+		l.mu.Unlock()
+		return a, false, false, true
+	case ok && l.sendable(false):
+		l.marks.ready, again = true, true
+	}
+	prepare, call := l.unprepared(), l.signal()
+	needID := l.wantsID()
+	l.mu.Unlock()
+	for _, b := range prepare {
+		l.host.Prepare(l, b)
+	}
+	call.make(l)
+	if needID {
+		l.askID()
+	}
+	return a, ok, again, false
+}
+
+func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a Attempt, ok, blocked bool) {
+	if l.open != nil && l.next == l.queue.len() && l.open.Count() > 0 && l.dueOpen(idle) && l.mayClose() {
+		l.close()
+	}
+	if !l.sendableAt(now) {
+		return a, false, false
+	}
+	b := l.queue.at(l.next)
+	size := b.WireSize()
+	if size > room {
+		return a, false, true
+	}
+	fresh := b.Chain != l.chain.number
+	switch {
+	case !l.cfg.Idempotent:
+		b.ProducerID, b.Epoch, b.Sequence = -1, -1, -1
+	case fresh:
+		l.number(b)
+	}
+	stamp := fresh || b.Attempts == 0
+	if stamp {
+		b.Stamped = false
+	}
+	b.Move(batch.InFlight)
+	b.Attempts++
+	b.Outstanding++
+	b.SentAt = now
+	b.OutOfOrder = false
+	l.inFlight++
+	l.next++
+	l.skipAcked()
+	l.stats.sent(b, now)
+	return Attempt{Lane: l, Batch: b, term: l.term, connection: connection, stamp: stamp, size: size}, true, false
+}
+
+// dueOpen reports whether the open batch is to be sent although it is not full.
+func (l *Lane) dueOpen(idle bool) bool {
+	return l.flushing || (idle && l.open.Immediate) || l.Partition.limits.Bytes.Waiting()
+}
+
+// mayClose: a batch is closed by the sender only if it can then be sent, so that
+// batches grow while the window is full.
+func (l *Lane) mayClose() bool {
+	window := l.window()
+	return l.queue.len() < window && l.inFlight < window && !l.doubting && !l.rewind
+}
+
+// window is how many unresolved batches the lane may have now.
+func (l *Lane) window() int {
+	if l.cfg.Idempotent && l.confirmed != 0 {
+		return Window
+	}
+	return 1
+}
+
+// sendable reports whether a Take could give something, now or when the
+// back-off is over; open: an open batch with an immediate message counts.
+func (l *Lane) sendable(open bool) bool {
+	if l.doubting || l.rewind || l.pendingDoubt != nil {
+		return false
+	}
+	if l.cfg.Idempotent && l.chain.waiting && l.wantsChain() {
+		return false
+	}
+	if !l.notBefore.IsZero() && time.Now().Before(l.notBefore) {
+		return false
+	}
+	if l.next < l.queue.len() {
+		return l.windowOpen() && !l.queue.at(l.next).Compressing && l.maySend(l.queue.at(l.next))
+	}
+	if l.open == nil || l.open.Count() == 0 || !l.mayClose() {
+		return false
+	}
+	return l.flushing || (open && l.open.Immediate) || l.Partition.limits.Bytes.Waiting()
+}
+
+func (l *Lane) windowOpen() bool {
+	window := l.window()
+	if l.inFlight >= window {
+		return false
+	}
+	if window == 1 {
+		// Alone, and in order: past those that answered OUT_OF_ORDER and wait
+		// for the answer of a later one.
+		return l.next == l.asked()
+	}
+	return l.next < window
+}
+
+// asked counts the batches at the head that need no sending for now: they
+// answered OUT_OF_ORDER when sent again, or have their answer.
+func (l *Lane) asked() int {
+	for i := range l.queue.len() {
+		if b := l.queue.at(i); b.State != batch.Acked && !(b.State == batch.Unresolved && b.OutOfOrder) {
+			return i
+		}
+	}
+	return l.queue.len()
+}
+
+func (l *Lane) maySend(b *batch.Batch) bool {
+	return b.Attempts > 0 || l.Partition.maySend(b.Generation)
+}
+
+// sendableAt is what Take checks before it gives the batch at next.
+func (l *Lane) sendableAt(now time.Time) bool {
+	if l.next >= l.queue.len() || l.doubting || l.rewind || !l.windowOpen() || now.Before(l.notBefore) {
+		return false
+	}
+	b := l.queue.at(l.next)
+	if b.Compressing || !l.maySend(b) || (l.prepares() && !b.Packed) || (b.Outstanding > 0 && !b.Stamped) {
+		return false
+	}
+	if !l.cfg.Idempotent {
+		return true
+	}
+	if b.State == batch.Unresolved && b.Attempts > 0 && !l.checked && l.tooOld(b, now) {
+		l.askDoubt(DoubtOld)
+		return false
+	}
+	if b.State == batch.Unresolved {
+		return true // under the identity that it has
+	}
+	// A header is patched only when no connection may still be reading it.
+	return !l.wantsChain() && (b.Chain == l.chain.number || b.Outstanding == 0)
+}
+
+// tooOld: brokers count a producer id's life from the records' timestamps, so a
+// batch of old records may be appended a second time (ENGINE_RULES 2).
+func (l *Lane) tooOld(b *batch.Batch, now time.Time) bool {
+	return now.UnixMilli()-b.MaxTime() > l.cfg.StateLifetime.Milliseconds()
+}
+
+// wantsChain reports that the batch at next can only go under a new chain.
+func (l *Lane) wantsChain() bool { return l.chain.number == 0 || l.chain.broken }
+
+// wantsID reports that an id is to be asked for: a new chain is needed and no
+// batch of the old one is undecided.
+func (l *Lane) wantsID() bool {
+	if !l.cfg.Idempotent || !l.wantsChain() || l.chain.waiting || l.next >= l.queue.len() || l.undecided() {
+		return false
+	}
+	l.chain.waiting = true
+	return true
+}
+
+// undecided reports whether a batch was tried and has no outcome.
+func (l *Lane) undecided() bool {
+	for i := range l.queue.len() {
+		if s := l.queue.at(i).State; s == batch.InFlight || s == batch.Unresolved {
+			return true
+		}
+		if i >= l.next+Window {
+			break // batches behind the window were never tried
+		}
+	}
+	return false
+}
+
+// askID gets the id for the lane's new chain, now or when the host has one.
+func (l *Lane) askID() {
+	l.mu.Lock()
+	fresh := l.chain.number > 0
+	l.mu.Unlock()
+	id, ok := l.host.NextID(l, fresh)
+	if !ok {
+		return
+	}
+	l.mu.Lock()
+	if l.chain.waiting {
+		l.chain = chain{number: l.chain.number + 1, id: id}
+	}
+	l.unlock()
+}
+
+// number gives a batch its place in the lane's chain.
+func (l *Lane) number(b *batch.Batch) {
+	b.Chain = l.chain.number
+	b.ProducerID, b.Epoch = l.chain.id.Producer, l.chain.id.Epoch
+	b.Sequence = l.chain.next
+	l.chain.next = advance(l.chain.next, b.Count())
+}
+
+// advance adds to a sequence number, which wraps from 2^31-1 to 0.
+func advance(sequence int32, n int) int32 {
+	return int32((uint32(sequence) + uint32(n)) & 0x7fffffff)
+}
+
+// lastSequence is the number of a batch's last record.
+func lastSequence(b *batch.Batch) int32 { return advance(b.Sequence, b.Count()-1) }
+
+// skipAcked passes batches that have their answer but wait for earlier ones.
+func (l *Lane) skipAcked() {
+	for l.next < l.queue.len() && l.queue.at(l.next).State == batch.Acked {
+		l.next++
+	}
+}
+
+// Due is called at about the time asked for with Later: a linger or a back-off is over.
+func (l *Lane) Due(now time.Time) {
+	l.mu.Lock()
+	if b := l.open; b != nil && b.Lingering && !now.Before(b.Opened.Add(l.cfg.Linger)) {
+		l.flushing = true
+	}
+	l.unlock()
+}
+
+// Flush sends what the lane holds without waiting for its linger.
+func (l *Lane) Flush() {
+	l.mu.Lock()
+	if l.open != nil && l.open.Count() > 0 {
+		l.flushing = true
+	}
+	l.unlock()
+}
+
+// Wake looks again whether there is something to send: an id has come, older
+// batches of another worker are done, or room is wanted.
+func (l *Lane) Wake() {
+	l.mu.Lock()
+	l.chain.waiting = false
+	want := l.wantsID()
+	l.unlock()
+	if want {
+		l.askID()
+	}
+}
