@@ -136,18 +136,14 @@ func (c *Conn) handshake(ctx context.Context) error {
 // askVersions runs ApiVersions. A broker that does not know v3 answers error 35 with the body of v0 (KIP-511), and is
 // asked again in v0.
 func (c *Conn) askVersions() error {
-	resp, err := c.apiVersions(apiVersionsVersion)
+	err := c.askVersionsIn(apiVersionsVersion)
 	if errors.Is(err, kerr.UnsupportedVersion) {
-		resp, err = c.apiVersions(0)
+		err = c.askVersionsIn(0)
 	}
-	if err != nil {
-		return err
-	}
-	c.versions = versionsFromAnswer(resp)
-	return nil
+	return err
 }
 
-func (c *Conn) apiVersions(version int16) (*kmsg.ApiVersionsResponse, error) {
+func (c *Conn) askVersionsIn(version int16) error {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.SetVersion(version)
 	req.ClientSoftwareName = c.cfg.SoftwareName
@@ -158,18 +154,17 @@ func (c *Conn) apiVersions(version int16) (*kmsg.ApiVersionsResponse, error) {
 		err = a.err
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// The error code comes first in all versions; the rest of a refusal is not in the version asked for.
 	if len(a.body) >= 2 {
 		if code := int16(binary.BigEndian.Uint16(a.body)); code != 0 {
-			return nil, c.broken("it refuses ApiVersions v%d: %w", version, kerr.ErrorForCode(code))
+			return c.broken("it refuses ApiVersions v%d: %w", version, kerr.ErrorForCode(code))
+		}
+		var ok bool
+		if c.versions, ok = parseVersions(a.body[2:], req.IsFlexible()); ok {
+			return nil
 		}
 	}
-	resp := kmsg.NewPtrApiVersionsResponse()
-	resp.SetVersion(version)
-	if err := resp.ReadFrom(a.body); err != nil {
-		return nil, c.broken("its ApiVersions v%d response of %d bytes cannot be read: %w", version, len(a.body), err)
-	}
-	return resp, nil
+	return c.broken("its ApiVersions v%d response of %d bytes cannot be read", version, len(a.body))
 }

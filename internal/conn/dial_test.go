@@ -148,6 +148,28 @@ func TestOldBrokerIsAskedAgainInV0(t *testing.T) {
 	}
 }
 
+// The table is read by hand; kmsg writes it here.
+func TestParseVersions(t *testing.T) {
+	for _, version := range []int16{0, 3} {
+		body := versionsAnswer(version, usual...)[2:]
+		v, ok := parseVersions(body, version == 3)
+		for _, k := range usual {
+			if got := (versionRange{k[1], k[2], true}); !ok || v.lookup(k[0]) != got {
+				t.Errorf("v%d, key %d: %+v, %v", version, k[0], v.lookup(k[0]), ok)
+			}
+		}
+		table := len(versionsAnswer(version, usual...)) - len(versionsAnswer(version)) // bytes of the entries
+		for cut := range table {
+			if _, ok := parseVersions(body[:cut], version == 3); ok {
+				t.Errorf("v%d cut to %d bytes was taken", version, cut)
+			}
+		}
+	}
+	if v, ok := parseVersions([]byte{0}, true); !ok || len(v.ranges) != 0 {
+		t.Errorf("a null table: %+v, %v", v, ok)
+	}
+}
+
 func TestAssumeVersions(t *testing.T) {
 	cfg := over(t, Config{AssumeVersions: kversion.V0_8_2()}, func(p *peer) {
 		r, ok := p.request()

@@ -160,9 +160,13 @@ func (c *Conn) saslSession(mechanism string, session sasl.Session, token []byte,
 	return nil
 }
 
-// saslAuthenticate is one SaslAuthenticate (v0 to v2) and its answer.
+// saslAuthenticate is one SaslAuthenticate (v0 to v2) and its answer. v1 has all the fields of v2; that one, with its
+// tagged fields, is spoken only if the broker leaves no choice: see parseVersions.
 func (c *Conn) saslAuthenticate(mechanism string, token []byte) ([]byte, time.Duration, error) {
-	version, ok := c.versions.Negotiate(saslAuthenticateKey, 0, 2)
+	version, ok := c.versions.Negotiate(saslAuthenticateKey, 0, 1)
+	if !ok {
+		version, ok = c.versions.Negotiate(saslAuthenticateKey, 2, 2)
+	}
 	if !ok {
 		return nil, 0, c.unsupported(saslAuthenticateKey, 0, 2)
 	}

@@ -74,12 +74,15 @@ func (p *peer) authenticate(t *testing.T, token string, code int16, message stri
 	if !ok {
 		return ""
 	}
-	if r.key != 36 || r.version != 2 {
-		t.Errorf("request %d v%d, want SaslAuthenticate v2", r.key, r.version)
+	if r.key != 36 || r.version < 1 {
+		t.Errorf("request %d v%d, want SaslAuthenticate v1 or v2", r.key, r.version)
 	}
 	req := kmsg.NewPtrSASLAuthenticateRequest()
 	req.Version = r.version
-	if err := req.ReadFrom(r.rest[1:]); err != nil {
+	if req.IsFlexible() {
+		r.rest = r.rest[1:] // the header's tagged fields
+	}
+	if err := req.ReadFrom(r.rest); err != nil {
 		t.Error(err)
 	}
 	resp := kmsg.NewPtrSASLAuthenticateResponse()
@@ -88,7 +91,11 @@ func (p *peer) authenticate(t *testing.T, token string, code int16, message stri
 	if message != "" {
 		resp.ErrorMessage = &message
 	}
-	p.answerFlexible(r.correlation, resp.AppendTo(nil))
+	if resp.IsFlexible() {
+		p.answerFlexible(r.correlation, resp.AppendTo(nil))
+	} else {
+		p.answer(r.correlation, resp.AppendTo(nil))
+	}
 	return string(req.SASLAuthBytes)
 }
 
@@ -121,6 +128,36 @@ func TestSASLRounds(t *testing.T) {
 				t.Error("a session without a lifetime ends")
 			}
 		})
+	}
+}
+
+// A broker may leave no choice but the flexible v2, and none at all.
+func TestSASLAuthenticateVersions(t *testing.T) {
+	for only, served := range map[int16]bool{0: true, 1: true, 2: true, 3: false} {
+		cfg := over(t, Config{SASL: constantly(steps{1, false})}, func(p *peer) {
+			r, _ := p.request()
+			p.answer(r.correlation, versionsAnswer(r.version, [3]int16{17, 1, 1}, [3]int16{36, only, only}))
+			p.handshake(t, 0)
+			if only > 0 {
+				p.authenticate(t, "s0", 0, "", 0)
+			} else if r, ok := p.request(); ok {
+				resp := kmsg.NewPtrSASLAuthenticateResponse()
+				resp.SASLAuthBytes = []byte("s0")
+				p.answer(r.correlation, resp.AppendTo(nil))
+			}
+			p.drain()
+		})
+		c, err := Dial(t.Context(), cfg, "x:1")
+		if c != nil {
+			c.Close()
+		}
+		ue, refused := errors.AsType[*UnsupportedError](err)
+		if (err == nil) != served || refused == served {
+			t.Errorf("SaslAuthenticate v%d only: %v", only, err)
+		}
+		if refused && (ue.API != "SASLAuthenticate" || ue.Min != 3 || !strings.Contains(err.Error(), "in versions 3 to 3")) {
+			t.Errorf("error %v", err)
+		}
 	}
 }
 
@@ -417,6 +454,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Add(slices.Concat(framed(be32(0), versionsAnswer(3, usual...)), framed(be32(1), []byte{0, 0, 0, 0, 0, 0}), framed(be32(2), []byte{0, 0, 0, 0, 3, 's', '0'}, make([]byte, 9))))
 	f.Add(slices.Concat(framed(be32(0), []byte{0, 35}), framed(be32(1), versionsAnswer(0, usual...))))
 	f.Add(binary.BigEndian.AppendUint32(nil, 0x7fffffff))
+	f.Add(framed(be32(0), []byte{0, 0, 2, 0, 0, 0, 0, 0, 9, 0xff, 0xff, 0xff, 0xff, 0x0f})) // a tag count of 2^32-1
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		c, err := Dial(t.Context(), over(t, Config{RequestTimeout: 5 * time.Second, SASL: constantly(steps{1, false})}, func(p *peer) {
 			go p.drain()

@@ -1,7 +1,8 @@
 package conn
 
 import (
-	"github.com/twmb/franz-go/pkg/kmsg"
+	"encoding/binary"
+
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
@@ -55,13 +56,29 @@ func (v Versions) Negotiate(apiKey, ourMin, ourMax int16) (int16, bool) {
 	return version, r.offered && version >= r.min && version >= ourMin
 }
 
-func versionsFromAnswer(resp *kmsg.ApiVersionsResponse) Versions {
-	var v Versions
-	for i := range resp.ApiKeys {
-		k := &resp.ApiKeys[i]
-		v.set(k.ApiKey, k.MinVersion, k.MaxVersion)
+// parseVersions reads the body of an ApiVersions response, v0 or v3, after its error code, as far as the table goes.
+// It is read here and not by package kmsg, whose reader runs a loop of up to 2^32 rounds for a tag count that lies: on
+// the first bytes of an unknown peer that must not happen.
+func parseVersions(b []byte, flexible bool) (v Versions, ok bool) {
+	var count uint64
+	if flexible {
+		count, b, ok = uvarint(b)
+		count = max(count, 1) - 1 // compact arrays hold their length plus one, and 0 for null
+	} else if ok = len(b) >= 4; ok {
+		count, b = uint64(binary.BigEndian.Uint32(b)), b[4:]
 	}
-	return v
+	// An entry takes six bytes at least, so a count that lies ends the loop when the bytes end.
+	for ; ok && count > 0; count-- {
+		if len(b) < 6 {
+			return Versions{}, false
+		}
+		word := func(i int) int16 { return int16(binary.BigEndian.Uint16(b[i:])) }
+		v.set(word(0), word(2), word(4))
+		if b = b[6:]; flexible {
+			b, ok = skipTags(b)
+		}
+	}
+	return v, ok
 }
 
 // versionsAssumed takes a release's table; such tables hold no minimum, and the old brokers they stand for had none.
