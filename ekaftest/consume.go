@@ -154,6 +154,8 @@ func isInternal(req kmsg.Request) bool {
 	switch r := req.(type) {
 	case *kmsg.FetchRequest:
 		tags = &r.UnknownTags
+	case *kmsg.MetadataRequest:
+		tags = &r.UnknownTags
 	case *kmsg.CreatePartitionsRequest:
 		tags = &r.UnknownTags
 	default:

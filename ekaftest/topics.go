@@ -2,6 +2,7 @@ package ekaftest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -45,6 +46,25 @@ func (c *Cluster) RecreateTopic(name string) error {
 		}
 	}
 	return c.CreateTopic(name, int32(len(partitions)), configs)
+}
+
+// Topics answers the names of all topics, sorted.
+func (c *Cluster) Topics() ([]string, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version = 9
+	req.UnknownTags.Set(internalTag, nil)
+	resp, err := c.askBroker(0, req)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list topics: %w", err)
+	}
+	var names []string
+	for _, t := range resp.(*kmsg.MetadataResponse).Topics {
+		if t.Topic != nil {
+			names = append(names, *t.Topic)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // Partitions answers how many partitions a topic has, 0 if it does not exist.
@@ -114,10 +134,10 @@ func (c *Cluster) RemoveLeader(topic string, partition int32) error {
 	return nil
 }
 
-// FailOver moves every partition the broker leads, of the topics given, to the
-// next broker that runs, as a controller does when a broker is gone. Followers
-// know the last five batches of each producer id.
-func (c *Cluster) FailOver(broker int32, topics ...string) error {
+// FailOver moves every partition the broker leads to the next broker that runs,
+// as a controller does when a broker is gone. Followers know the last five
+// batches of each producer id.
+func (c *Cluster) FailOver(broker int32) error {
 	if _, err := c.broker(broker); err != nil {
 		return err
 	}
@@ -131,6 +151,10 @@ func (c *Cluster) FailOver(broker int32, topics ...string) error {
 	}
 	if next < 0 {
 		return fmt.Errorf("cannot fail over from broker %d: no other broker runs", broker)
+	}
+	topics, err := c.Topics()
+	if err != nil {
+		return err
 	}
 	for _, topic := range topics {
 		for _, info := range c.kafka().partitions(topic) {
