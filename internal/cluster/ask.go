@@ -147,14 +147,19 @@ func (c *Cluster) pause(ctx context.Context, n int) error {
 	}
 }
 
+// patience is how long the n-th attempt to get an answer may take.
+func (c *Cluster) patience(n int) time.Duration {
+	limit := c.cfg.Conn.RequestTimeout
+	return doubling(min(answerWithin, limit), limit, n)
+}
+
 // question is one request to be put to a link, with a bound on the wait. A broker that takes longer is
 // taken for stuck, and its connection given up; the bound doubles with n.
 func (c *Cluster) question(ctx context.Context, l *link, req kmsg.Request, highest int16, n int) (kmsg.Response, error) {
 	if !l.knows(req, highest) {
 		return nil, cannotAsk(kmsg.NameForKey(req.Key()), fmt.Errorf("broker %s does not offer it in a version we know", l.addr))
 	}
-	limit := c.cfg.Conn.RequestTimeout
-	bounded, cancel := context.WithTimeout(ctx, min(limit, doubling(answerWithin, max(answerWithin, limit), n)))
+	bounded, cancel := context.WithTimeout(ctx, c.patience(n))
 	defer cancel()
 	resp, err := l.ask(bounded, req, highest)
 	if err != nil && ctx.Err() == nil {
@@ -189,7 +194,10 @@ func (c *Cluster) atLeader(ctx context.Context, n int, q leaderQuestion) (kmsg.R
 		c.Refresh()
 		return nil, fmt.Errorf("cannot ask the leader of %s-%d: it has none", q.topic, q.partition)
 	}
-	l, err := c.to(ctx, b.ID)
+	// A dead leader's address may swallow the dial for long, while the partition moves elsewhere.
+	bounded, cancel := context.WithTimeout(ctx, c.patience(n))
+	l, err := c.to(bounded, b.ID)
+	cancel()
 	if err != nil {
 		c.Refresh()
 		return nil, err

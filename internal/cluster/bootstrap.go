@@ -151,7 +151,7 @@ func (c *Cluster) closeLate(results <-chan dialed, running int) {
 // explain says where the address came from.
 func (c *Cluster) explain(r dialed) error {
 	if r.seed {
-		return fmt.Errorf("bootstrap broker %s: %w", r.addr, r.err)
+		return r.err // it names the address, which the user has configured
 	}
 	return c.Snapshot().DialError(r.broker, r.err)
 }

@@ -1,13 +1,12 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/ekaf-go/ekaf/internal/conn"
 )
 
 // ErrClosed is the answer of every method that waits, once Close was called.
@@ -34,16 +33,7 @@ func (e *AdvertisedError) Unwrap() error { return e.Err }
 
 // unreachable tells errors of the way to an address from those of whoever answered there.
 func unreachable(err error) bool {
-	if errors.Is(err, context.Canceled) {
-		return false
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op.Op == "dial"
-	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return true
-	}
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, conn.ErrUnknownHost) || errors.Is(err, conn.ErrRefused) || errors.Is(err, conn.ErrUnreachable)
 }
 
 // cannotAsk wraps err so that errors.Is finds both it and ErrCannotAsk.

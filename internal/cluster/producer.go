@@ -23,7 +23,7 @@ type producerID struct {
 // request, and costs no round trip of its own.
 func (c *Cluster) ProducerID(ctx context.Context) (id int64, epoch int16, err error) {
 	p, err := until(ctx, c, "get a producer id", func(n int) (producerID, error) {
-		l, err := c.anyLink(ctx)
+		l, err := c.producerIDLink(ctx, n)
 		if err != nil {
 			return producerID{}, err
 		}
@@ -31,6 +31,20 @@ func (c *Cluster) ProducerID(ctx context.Context) (id int64, epoch int16, err er
 		return c.askProducerID(ctx, l, n)
 	})
 	return p.id, p.epoch, err
+}
+
+// producerIDLink picks whom to ask: the control connection's broker, but every second time after the second
+// failure some other one, as a broker that has lost the controller has no ids to give.
+func (c *Cluster) producerIDLink(ctx context.Context, n int) (*link, error) {
+	if n > 2 && n%2 == 1 {
+		for id := range c.Snapshot().Brokers { // in random order
+			bounded, cancel := context.WithTimeout(ctx, c.patience(n))
+			l, err := c.to(bounded, id)
+			cancel()
+			return l, err
+		}
+	}
+	return c.anyLink(ctx)
 }
 
 func (c *Cluster) askProducerID(ctx context.Context, l *link, n int) (producerID, error) {

@@ -148,9 +148,9 @@ func (c *Cluster) toAsk() (asking, bool) {
 // metadata sends one Metadata request (KIP-4, KIP-516) and waits for the answer.
 func (c *Cluster) metadata(l *link, ask asking, auto bool) (*kmsg.MetadataResponse, error) {
 	c.mu.Lock()
-	patience := doubling(answerWithin, max(answerWithin, c.cfg.Conn.RequestTimeout), c.schedule.failures+1)
+	patience := c.patience(c.schedule.failures + 1)
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(c.ctx, min(patience, c.cfg.Conn.RequestTimeout))
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = auto
