@@ -61,7 +61,7 @@ func merge(old *Snapshot, source string, resp *kmsg.MetadataResponse, book map[s
 		if got.Topic == nil || book[*got.Topic] == nil {
 			continue // not asked for (any more), or Metadata v0, which answers everything
 		}
-		m := topicMerge{version: resp.Version, in: book[*got.Topic], was: old.Topics[*got.Topic], got: got, old: old, next: s}
+		m := topicMerge{in: book[*got.Topic], was: old.Topics[*got.Topic], got: got, old: old, next: s}
 		t, err := m.merge()
 		if err != nil {
 			errs = append(errs, err)
@@ -120,13 +120,12 @@ func brokersOf(resp *kmsg.MetadataResponse) map[int32]Broker {
 
 // topicMerge merges what an answer says of one topic.
 type topicMerge struct {
-	version int16 // of the answer
-	in      *interest
-	was     *Topic // nil: nothing known
-	got     *kmsg.MetadataResponseTopic
-	old     *Snapshot
-	next    *Snapshot // under construction; receives brokers only the older facts know
-	open    bool      // something is left that should be asked again soon
+	in   *interest
+	was  *Topic // nil: nothing known
+	got  *kmsg.MetadataResponseTopic
+	old  *Snapshot
+	next *Snapshot // under construction; receives brokers only the older facts know
+	open bool      // something is left that should be asked again soon
 }
 
 // merge answers the topic's new state, nil to know nothing of it still.
@@ -278,12 +277,9 @@ func (m *topicMerge) partition(id int32, before *Partition, now *kmsg.MetadataRe
 	return m.believe(now)
 }
 
-// believe takes a partition's facts from the answer.
+// believe takes a partition's facts from the answer. Before Metadata v7 its leader epoch is -1.
 func (m *topicMerge) believe(now *kmsg.MetadataResponseTopicPartition) Partition {
 	p := Partition{ID: now.Partition, Leader: now.Leader, LeaderEpoch: now.LeaderEpoch}
-	if m.version < 7 {
-		p.LeaderEpoch = -1
-	}
 	if _, live := m.next.Brokers[p.Leader]; live {
 		// A leader is a leader, whatever is said of the replicas (REPLICA_NOT_AVAILABLE).
 		return p
