@@ -1,0 +1,175 @@
+// Package load says what a benchmark produces, and counts what came of it. It
+// is the only thing that the harness and the clients share.
+//
+//	suite ──► Row ──► Load ──► clients: Value(i), Key(i), Partition(i)
+//	                   ▲                      │
+//	          Wait ────┴──── Ack(n, err) ◄────┘  each outcome, once
+package load
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ekaf-go/ekaf/bench/broker"
+)
+
+// What is measured.
+const (
+	Throughput = "throughput" // many records, all acked
+	Latency    = "latency"    // callers which each wait for an ack before the next record
+	FirstAck   = "first ack"  // from the constructor's call to one record's ack
+)
+
+// How records are placed.
+const (
+	Unkeyed  = "unkeyed"  // no key: the client's own default strategy
+	Explicit = "explicit" // round robin over partitions named by the caller
+	Keyed    = "keyed"    // a key of 16 bytes, murmur2
+)
+
+// How records are given to the client.
+const (
+	Callback = "callback" // one call and one callback for each record
+	Batch    = "batch"    // one call for BatchSize records, where the client has such a call
+)
+
+// BatchSize is the number of records in a Batch call.
+const BatchSize = 100
+
+const (
+	variety = 1 << 10 // different values and keys, a power of two
+	keySize = 16      // bytes
+)
+
+// Row is one line of the table: the same work for each client.
+type Row struct {
+	Measure    string        `json:"measure"`
+	ValueBytes int           `json:"value_bytes"`
+	Partitions int           `json:"partitions"`
+	Placement  string        `json:"placement"`
+	Call       string        `json:"call,omitempty"`
+	Codec      string        `json:"codec"`
+	Goroutines int           `json:"goroutines"`
+	Records    int           `json:"records"` // measured
+	Warmup     int           `json:"warmup"`  // produced and acked before
+	Linger     time.Duration `json:"linger_ns"`
+	Buffer     int           `json:"buffer_bytes"`
+	Delay      time.Duration `json:"delay_ns"` // of the broker's answers
+}
+
+// Name tells the rows of a table apart.
+func (r Row) Name() string {
+	if r.Measure == FirstAck {
+		return fmt.Sprintf("%s x%d", r.Measure, r.Partitions)
+	}
+	s := fmt.Sprintf("%dB x%d %s", r.ValueBytes, r.Partitions, r.Placement)
+	if r.Measure == Latency {
+		return fmt.Sprintf("%s %s, %d callers", r.Measure, s, r.Goroutines)
+	}
+	s += " " + r.Call
+	if r.Codec != "none" {
+		s += " " + r.Codec
+	}
+	if r.Goroutines > 1 {
+		s += fmt.Sprintf(", %d goroutines", r.Goroutines)
+	}
+	return s
+}
+
+// Total is the number of records that the broker must have counted in the end.
+func (r Row) Total() int { return r.Warmup + r.Records }
+
+// Load is a row being produced. Values and keys are made beforehand and never
+// change, so that clients which keep the caller's slices need no copy of them.
+type Load struct {
+	Row
+	Broker string // host:port
+	Topic  string
+
+	values, keys [][]byte
+
+	outcomes, failed atomic.Int64  // outcomes counts failures too, so that one counter tells the end
+	target           int64         // set before producing begins
+	reached          chan struct{} // closed when outcomes come to target
+
+	once  sync.Once
+	cause error // the first failure, under once
+}
+
+// New makes the records of a row. The same row always makes the same records.
+func New(row Row, address, topic string) *Load {
+	l := &Load{Row: row, Broker: address, Topic: topic, reached: make(chan struct{})}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range variety {
+		l.values = append(l.values, value(random, row.ValueBytes))
+		l.keys = append(l.keys, binary.BigEndian.AppendUint64(make([]byte, keySize-8), random.Uint64()))
+	}
+	return l
+}
+
+// value looks like an event: field names which repeat, contents which do not,
+// so that codecs find some but not everything to do.
+func value(random *rand.Rand, size int) []byte {
+	var b []byte
+	for len(b) < size {
+		b = fmt.Appendf(b, `{"user":%d,"event":"page_view","session":"%x"}`, random.Uint32N(1e6), random.Uint64())
+	}
+	return b[:size:size]
+}
+
+// Value is the value of record i. It must not be changed.
+func (l *Load) Value(i int) []byte { return l.values[i&(variety-1)] }
+
+// Key is the key of record i, where the row has keys. It must not be changed.
+func (l *Load) Key(i int) []byte { return l.keys[i&(variety-1)] }
+
+// Partition is the partition of record i, where the row names partitions.
+func (l *Load) Partition(i int) int { return i % l.Partitions }
+
+// Sum is the broker's ValueSum after records 0 to n-1.
+func (l *Load) Sum(n int) (sum uint64) {
+	for i := range n {
+		sum += broker.ValueSum(l.Value(i))
+	}
+	return sum
+}
+
+// Expect says how many outcomes Wait waits for, counted from the Load's
+// beginning. Call it while nothing is being produced.
+func (l *Load) Expect(n int) {
+	l.target = int64(n)
+	l.reached = make(chan struct{})
+}
+
+// Ack reports the outcome of n records. Clients call it from any goroutine.
+func (l *Load) Ack(n int, err error) {
+	if err != nil {
+		l.once.Do(func() { l.cause = err })
+		l.failed.Add(int64(n))
+	}
+	done := l.outcomes.Add(int64(n))
+	if done >= l.target && done-int64(n) < l.target {
+		close(l.reached)
+	}
+}
+
+// Wait waits for the outcomes expected, and fails if one of them is a failure.
+func (l *Load) Wait(ctx context.Context) error {
+	select {
+	case <-l.reached:
+	case <-ctx.Done():
+		return fmt.Errorf("cannot wait longer: %d of %d records have an outcome: %w", l.outcomes.Load(), l.target, ctx.Err())
+	}
+	if n := l.failed.Load(); n > 0 {
+		return fmt.Errorf("cannot go on: %d records failed, the first: %w", n, l.cause)
+	}
+	return nil
+}
+
+// Acked is the number of records acked so far.
+func (l *Load) Acked() int { return int(l.outcomes.Load() - l.failed.Load()) }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/ekaf-go/ekaf/bench/broker"
+)
+
+// Roles, which are pinned to CPUs of their own.
+const (
+	roleBroker = iota
+	roleClient
+)
+
+// brokerProcess is this program again, as the counting broker.
+type brokerProcess struct {
+	cmd     *exec.Cmd
+	stdin   io.Closer // closing it ends the process
+	addr    string
+	control net.Conn
+	answers *bufio.Reader
+}
+
+func startBroker(ctx context.Context, pin bool) (*brokerProcess, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the broker: %w", err)
+	}
+	b := &brokerProcess{cmd: exec.CommandContext(ctx, self, "broker")}
+	b.cmd.Stderr = os.Stderr
+	stdin, err := b.cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the broker: %w", err)
+	}
+	b.stdin = stdin
+	stdout, err := b.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the broker: %w", err)
+	}
+	if err := start(b.cmd, roleBroker, pin); err != nil {
+		return nil, fmt.Errorf("cannot start the broker: %w", err)
+	}
+	var control string
+	if _, err := fmt.Fscanf(stdout, "kafka %s control %s\n", &b.addr, &control); err != nil {
+		b.stop()
+		return nil, fmt.Errorf("cannot read the broker's address: %w", err)
+	}
+	b.control, err = net.Dial("tcp", control)
+	if err != nil {
+		b.stop()
+		return nil, fmt.Errorf("cannot reach the broker's control port: %w", err)
+	}
+	b.answers = bufio.NewReader(b.control)
+	return b, nil
+}
+
+func start(cmd *exec.Cmd, role int, pin bool) error {
+	if pin {
+		return startOn(cmd, role)
+	}
+	return cmd.Start()
+}
+
+// ask sends one line to the control port and returns the answer.
+func (b *brokerProcess) ask(line string) (string, error) {
+	if _, err := fmt.Fprintln(b.control, line); err != nil {
+		return "", fmt.Errorf("cannot ask the broker: %w", err)
+	}
+	answer, err := b.answers.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("cannot read the broker's answer: %w", err)
+	}
+	answer = strings.TrimSpace(answer)
+	if why, failed := strings.CutPrefix(answer, "error: "); failed {
+		return "", fmt.Errorf("the broker answers %q: %s", line, why)
+	}
+	return answer, nil
+}
+
+// prepare makes the broker ready for a sample.
+func (b *brokerProcess) prepare(topic string, partitions int, delay time.Duration, verify bool) error {
+	check := "verify off"
+	if verify {
+		check = "verify on"
+	}
+	for _, line := range []string{fmt.Sprintf("topic %s:%d", topic, partitions), "delay " + delay.String(), check, "reset"} {
+		if _, err := b.ask(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *brokerProcess) counters() (c broker.Counters, err error) {
+	line, err := b.ask("counters")
+	if err == nil {
+		err = json.Unmarshal([]byte(line), &c)
+	}
+	return c, err
+}
+
+// stop ends the broker and waits for it.
+func (b *brokerProcess) stop() {
+	if b.control != nil {
+		b.control.Close()
+	}
+	b.stdin.Close()
+	b.cmd.Wait() // it was told to end; how it did is nobody's concern
+}
+
+// measureIn runs one job in a process of its own.
+func measureIn(ctx context.Context, job Job, pin bool) (Sample, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return Sample{}, fmt.Errorf("cannot start a client: %w", err)
+	}
+	in, err := json.Marshal(job)
+	if err != nil {
+		return Sample{}, fmt.Errorf("cannot start a client: %w", err)
+	}
+	// The client ends itself at job.Timeout and says why; this is for one
+	// that is stuck in spite of that.
+	ctx, cancel := context.WithTimeout(ctx, job.Timeout+10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self, "measure")
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
+	if err := start(cmd, roleClient, pin); err != nil {
+		return Sample{}, fmt.Errorf("cannot start a client: %w", err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return Sample{}, fmt.Errorf("%s: %w: %s", job.Client, err, lastLine(errs.String()))
+	}
+	var s Sample
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		return s, fmt.Errorf("cannot read what %s measured: %w", job.Client, err)
+	}
+	return s, nil
+}
+
+// lastLine keeps errors short: a panic's first lines would be kept otherwise.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	if strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:") {
+		first, _, _ := strings.Cut(s, "\n")
+		return first
+	}
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}

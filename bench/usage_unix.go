@@ -1,0 +1,23 @@
+//go:build unix
+
+package main
+
+import (
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// usage reads what the process has cost so far: CPU time, user and system, and
+// its largest resident set in bytes.
+func usage() (cpu time.Duration, peak int64) {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0, 0
+	}
+	peak = int64(u.Maxrss)
+	if runtime.GOOS != "darwin" && runtime.GOOS != "ios" { // which count bytes, all others KiB
+		peak <<= 10
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), peak
+}
