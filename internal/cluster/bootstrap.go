@@ -50,12 +50,15 @@ func seedAddr(seed string) string {
 // have just failed. After REBOOTSTRAP_REQUIRED (KIP-1102) what is known is not to be used at all.
 func candidates(snap *Snapshot, seeds []string, seedsOnly bool, avoid map[string]bool) []candidate {
 	var known, fromSeeds []candidate
-	seen := make(map[string]bool)
+	seen, isSeed := make(map[string]bool), make(map[string]bool)
+	for _, seed := range seeds {
+		isSeed[seedAddr(seed)] = true
+	}
 	if !seedsOnly {
 		for _, b := range snap.Brokers {
 			if addr := b.Addr(); !seen[addr] {
 				seen[addr] = true
-				known = append(known, candidate{addr: addr, broker: b.ID})
+				known = append(known, candidate{addr: addr, seed: isSeed[addr], broker: b.ID})
 			}
 		}
 	}
@@ -68,9 +71,8 @@ func candidates(snap *Snapshot, seeds []string, seedsOnly bool, avoid map[string
 	}
 	byFresh := func(a, b candidate) int { return fresh(a) - fresh(b) }
 	slices.SortStableFunc(known, byFresh)
-	for _, seed := range seeds {
-		if addr := seedAddr(seed); !seen[addr] {
-			seen[addr] = true
+	for addr := range isSeed {
+		if !seen[addr] {
 			fromSeeds = append(fromSeeds, candidate{addr: addr, seed: true, broker: -1})
 		}
 	}
@@ -100,7 +102,10 @@ func (c *Cluster) dialAny(ctx context.Context, list []candidate) (*link, error) 
 	defer silence.Stop()
 	var failed failures
 	for started, running := 0, 0; ; {
-		if running == 0 && started == len(list) {
+		switch {
+		case running == 0 && ctx.Err() != nil:
+			return nil, ErrClosed
+		case running == 0 && started == len(list):
 			return nil, failed
 		}
 		if running == 0 {
@@ -118,7 +123,7 @@ func (c *Cluster) dialAny(ctx context.Context, list []candidate) (*link, error) 
 			failed = append(failed, c.explain(r))
 			silence.Reset(0)
 		case <-silence.C:
-			if started < len(list) {
+			if started < len(list) && ctx.Err() == nil {
 				c.dialCandidate(ctx, list[started], results)
 				started, running = started+1, running+1
 				silence.Reset(raceAfter)

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +49,8 @@ type Config struct {
 	OnSnapshot func(*Snapshot)
 	OnFailure  func(error)
 
-	// Logger gets a line, at level debug, for each connection and failure. Nil: none.
+	// Logger gets a line, at level debug, for each failure, and for each connection if Conn has no logger
+	// of its own. Nil: none.
 	Logger *slog.Logger
 }
 
@@ -67,6 +70,9 @@ func (cfg *Config) fillDefaults() {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Conn.Logger == nil {
+		cfg.Conn.Logger = cfg.Logger
 	}
 }
 
@@ -244,6 +250,12 @@ func (c *Cluster) Close() {
 	c.mu.Unlock()
 	c.cancel()
 	c.wg.Wait()
+	c.mu.Lock()
+	open := slices.Collect(maps.Keys(c.open))
+	c.mu.Unlock()
+	for _, l := range open {
+		c.closeLink(l) // waits for its goroutine
+	}
 }
 
 // kickLocked makes the refresh loop look at the schedule, and starts it the first time.

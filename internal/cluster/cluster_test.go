@@ -7,12 +7,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
 func TestNothingStartsBeforeItIsAsked(t *testing.T) {
@@ -337,6 +340,9 @@ func TestForeignClusterIsNotBelieved(t *testing.T) {
 		if c.Reachable() || c.Snapshot().ClusterID != "one" {
 			t.Errorf("believed: %+v", c.Snapshot())
 		}
+		if err := c.LastError(); !strings.Contains(err.Error(), "belongs to cluster two, not one") {
+			t.Errorf("last error %v", err)
+		}
 		s.mu.Lock()
 		s.metadata = foreign
 		s.mu.Unlock()
@@ -411,4 +417,103 @@ func TestCallbacksMayBeSlow(t *testing.T) {
 			t.Errorf("told %v", epochs)
 		}
 	})
+}
+
+// A cluster which was thrown away and made anew at the same addresses, before topic ids: epochs begin at 0.
+func TestClusterMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(b1)
+		s.topic("orders", 0, 9, 1, 1, 1)
+		c := s.start(t, Config{}, "one:9092")
+		c.Want("orders")
+		c.Want("missing")
+		if _, err := c.Wait(within(t, time.Second), "orders"); err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock()
+		anew := *s.metadata
+		anew.ClusterID = kmsg.StringPtr("two")
+		s.metadata = &anew
+		s.mu.Unlock()
+		s.topic("orders", 0, 0, 1)
+		time.Sleep(3 * time.Second)
+		if got := c.Snapshot(); got.ClusterID != "one" && len(got.Topics["orders"].Partitions) != 1 {
+			t.Errorf("half believed: %+v", got.Topics["orders"])
+		}
+		s.set("one:9092", refuses)
+		s.set("one:9092", answers)
+		c.Refresh()
+		time.Sleep(3 * time.Second)
+		got := c.Snapshot()
+		if got.ClusterID != "two" || len(got.Topics["orders"].Partitions) != 1 || got.Topics["missing"] == nil {
+			t.Errorf("got %+v, %v", got, c.LastError())
+		}
+	})
+}
+
+func TestAnOpenTopicDoesNotDelayTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(b1, b2)
+		s.topic("orders", 1, 0, 1)
+		c := s.start(t, Config{}, "one:9092")
+		c.Want("missing")
+		if _, err := c.Wait(within(t, time.Second), "orders"); err != nil {
+			t.Fatal(err)
+		}
+		s.topic("orders", 1, 1, 2)
+		time.Sleep(62 * time.Second)
+		if b, _, _ := c.Snapshot().Leader("orders", 0); b != b2 {
+			t.Errorf("after RefreshEvery the leader is still %+v", b)
+		}
+	})
+}
+
+// A broker that ends SASL sessions (KIP-368) cuts connections used beyond them; each is replaced in time.
+func TestSessionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(b1)
+		s.topic("orders", 1, 0, 1)
+		s.on(17, func(string, kmsg.Request) kmsg.Response {
+			resp := kmsg.NewPtrSASLHandshakeResponse()
+			resp.SupportedMechanisms = []string{"PLAIN"}
+			return resp
+		})
+		s.on(36, func(string, kmsg.Request) kmsg.Response {
+			resp := kmsg.NewPtrSASLAuthenticateResponse()
+			resp.SessionLifetimeMillis = 100_000
+			return resp
+		})
+		var failures atomic.Int32
+		c := s.start(t, Config{OnFailure: func(error) { failures.Add(1) }}, "one:9092")
+		c.cfg.Conn.SASL = func(context.Context) (sasl.Mechanism, error) {
+			return plain.Auth{User: "u", Pass: "p"}.AsMechanism(), nil
+		}
+		c.Want("orders")
+		time.Sleep(10*time.Minute + time.Second)
+		if n := len(s.dialed()); n < 5 || n > 7 || failures.Load() != 0 {
+			t.Errorf("%d connections and %d failures in ten minutes, of sessions of 100 s", n, failures.Load())
+		}
+	})
+}
+
+func TestNotesKeepTheNewest(t *testing.T) {
+	c := New(Config{OnSnapshot: func(*Snapshot) {}, OnFailure: func(error) {}})
+	defer c.Close()
+	c.mu.Lock()
+	c.delivering = true // so that nothing is taken out meanwhile
+	last := emptySnapshot()
+	for range maxNotes + 9 {
+		c.noteLocked(note{snapshot: last})
+	}
+	for range 3 * maxNotes {
+		c.noteLocked(note{failure: ErrClosed})
+	}
+	if len(c.notes) != maxNotes || c.notes[0].snapshot != last || c.notes[1].snapshot != nil {
+		t.Errorf("%d notes, the first two %+v", len(c.notes), c.notes[:2])
+	}
+	c.noteLocked(note{snapshot: emptySnapshot()})
+	if countSnapshots(c.notes) != 1 || len(c.notes) != maxNotes {
+		t.Errorf("%d notes, %d of them snapshots", len(c.notes), countSnapshots(c.notes))
+	}
+	c.mu.Unlock()
 }

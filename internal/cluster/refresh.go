@@ -131,15 +131,18 @@ func (c *Cluster) toAsk() (asking, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &c.schedule
-	a := asking{all: s.asked || s.failures > 0 || s.last.IsZero() || time.Since(s.last) >= s.every}
+	a := asking{all: s.wantsAll(time.Now())}
+	left := 0
 	for name, in := range c.wanted {
-		if len(name) == 0 || len(name) > 249 {
-			continue
-		}
-		if a.all || !in.asked || !in.settled {
+		switch {
+		case len(name) == 0 || len(name) > 249:
+		case a.all || !in.asked || !in.settled:
 			a.names = append(a.names, name)
+		default:
+			left++
 		}
 	}
+	a.all = left == 0
 	// What is asked for from here on needs another request.
 	s.asked, s.fresh = false, false
 	return a, c.cfg.AllowAutoCreate
@@ -186,13 +189,15 @@ func (c *Cluster) accept(l *link, ask asking, resp *kmsg.MetadataResponse) error
 	if resp.ClusterID != nil && old.ClusterID != "" && *resp.ClusterID != old.ClusterID && !l.seed {
 		// The address of a former broker may belong to another cluster today. Only a seed is believed
 		// when it names another: then the cluster itself was made anew.
-		c.seedsOnly = true
-		return fmt.Errorf("cannot use the metadata of %s: it belongs to cluster %s, not %s; the bootstrap brokers will be asked again",
+		return fmt.Errorf("cannot use the metadata of %s: it belongs to cluster %s, not %s, and is no bootstrap broker",
 			l.addr, *resp.ClusterID, old.ClusterID)
 	}
 	if len(brokersOf(resp)) == 0 {
 		// A broker that is starting does not know of any yet, itself included.
 		return fmt.Errorf("cannot use the metadata of %s: it names no broker with an address", l.addr)
+	}
+	if resp.ClusterID != nil && old.ClusterID != "" && *resp.ClusterID != old.ClusterID {
+		old = c.forgetFactsLocked()
 	}
 	next, err := merge(old, l.addr, resp, c.wanted, time.Now())
 	c.seedsOnly = false
@@ -204,6 +209,16 @@ func (c *Cluster) accept(l *link, ask asking, resp *kmsg.MetadataResponse) error
 	}
 	c.publishLocked(next)
 	return nil
+}
+
+// forgetFactsLocked begins anew with another cluster: nothing known of the former one counts for it. What
+// the answer at hand does not speak of is asked for at once.
+func (c *Cluster) forgetFactsLocked() *Snapshot {
+	for _, in := range c.wanted {
+		*in = interest{}
+	}
+	c.schedule.asked, c.schedule.fresh = true, true
+	return emptySnapshot()
 }
 
 // settleLocked records which questions the answer has closed. A topic the answer left out stays open; one
@@ -218,5 +233,5 @@ func (c *Cluster) settleLocked(ask asking) {
 	for _, in := range c.wanted {
 		settled = settled && (in.settled || !in.asked)
 	}
-	c.schedule.answered(time.Now(), settled)
+	c.schedule.answered(time.Now(), ask.all, settled)
 }

@@ -14,11 +14,12 @@ import (
 //	a topic was wanted for the first time at once
 //	Refresh was called                    BackoffMin after it
 //	n answers in a row left a topic open  after backoff(n)
-//	none of these                         after RefreshEvery
+//	none of these                         RefreshEvery after the last answer about all topics
 type schedule struct {
 	backoffMin, backoffMax, every time.Duration
 
 	last     time.Time // end of the last attempt; zero: none yet
+	full     time.Time // of the last answer about all wanted topics
 	failures int       // attempts failed in a row
 	open     int       // answers in a row after which a wanted topic was unknown or a partition leaderless
 	fresh    bool      // a topic is wanted that was never asked for
@@ -36,14 +37,25 @@ func (s *schedule) due() time.Time {
 	case s.fresh:
 		return time.Time{}
 	}
-	wait := s.every
+	due := s.full.Add(s.every)
+	sooner := func(wait time.Duration) {
+		if at := s.last.Add(wait); at.Before(due) {
+			due = at
+		}
+	}
 	if s.open > 0 {
-		wait = min(wait, s.backoff(s.open))
+		sooner(s.backoff(s.open))
 	}
 	if s.asked {
-		wait = min(wait, s.backoff(1))
+		sooner(s.backoff(1))
 	}
-	return s.last.Add(wait)
+	return due
+}
+
+// wantsAll tells whether an attempt made now is to ask for all topics, and not only for new and open ones.
+// One topic that stays open for ever must not put off the others' periodic refresh for ever.
+func (s *schedule) wantsAll(now time.Time) bool {
+	return s.asked || s.failures > 0 || now.Sub(s.full) >= s.every
 }
 
 // failed and answered record the end of an attempt.
@@ -51,7 +63,10 @@ func (s *schedule) failed(now time.Time) {
 	s.last, s.failures, s.jitter = now, s.failures+1, 0.8+0.4*rand.Float64()
 }
 
-func (s *schedule) answered(now time.Time, settled bool) {
+func (s *schedule) answered(now time.Time, all, settled bool) {
+	if all {
+		s.full = now
+	}
 	s.last, s.failures, s.jitter = now, 0, 0.8+0.4*rand.Float64()
 	if settled {
 		s.open = 0

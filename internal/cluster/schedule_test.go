@@ -29,6 +29,7 @@ func TestSchedule(t *testing.T) {
 		if tc.s.every == 0 {
 			tc.s.every = time.Minute
 		}
+		tc.s.full = tc.s.last
 		due := tc.s.due()
 		if tc.want < 0 && !due.IsZero() || tc.want >= 0 && due != at.Add(tc.want) {
 			t.Errorf("%s: due %v after the last attempt, want %v", tc.name, due.Sub(at), tc.want)
@@ -44,12 +45,12 @@ func TestScheduleJitter(t *testing.T) {
 			t.Fatalf("jitter %v", s.jitter)
 		}
 	}
-	s.answered(time.Unix(2, 0), false)
-	s.answered(time.Unix(3, 0), false)
-	if s.failures != 0 || s.open != 2 {
+	s.answered(time.Unix(2, 0), true, false)
+	s.answered(time.Unix(3, 0), false, false)
+	if s.failures != 0 || s.open != 2 || s.full != time.Unix(2, 0) {
 		t.Errorf("%d failures, open %d", s.failures, s.open)
 	}
-	if s.answered(time.Unix(4, 0), true); s.open != 0 {
+	if s.answered(time.Unix(4, 0), true, true); s.open != 0 {
 		t.Errorf("open %d", s.open)
 	}
 }
