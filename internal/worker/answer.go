@@ -16,6 +16,8 @@ type Answer struct {
 	Bad           []BadRecord // KIP-467
 	Message       string
 	Err           error
+	// NotSent: no byte of it was given to the connection.
+	NotSent bool
 }
 
 // BadRecord names a record that the broker refuses.
@@ -58,6 +60,11 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 	l.settle(&out)
 	l.turnBack(now)
 	l.finish(&out, Event{Kind: EventAnswered, Lane: l, Messages: messages, Took: took, Err: err})
+}
+
+// Sent says that an attempt is being written.
+func (l *Lane) Sent(at *Attempt, now time.Time) {
+	l.host.Event(Event{Kind: EventSent, Lane: l, Messages: at.Batch.Count(), Bytes: at.size})
 }
 
 // written: the batch is in the log, and so are those before it that answered
@@ -108,9 +115,12 @@ func (l *Lane) failed(b *batch.Batch, a Answer, err error, out *outcomes) {
 	l.confirmed = 0
 	l.rewind = true
 	b.LastCode = a.Code
+	if a.NotSent && b.Attempts == 1 {
+		b.Move(batch.Sealed)
+		return
+	}
 	if a.Err != nil {
 		b.Move(batch.Unresolved)
-		l.failures++
 		out.retry(b, err)
 		return
 	}

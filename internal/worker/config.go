@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -10,6 +11,7 @@ import (
 // Config is what a topic's lanes have in common. It does not change.
 type Config struct {
 	Topic           string
+	ID              *TopicID
 	Acks            int16
 	RequestTimeout  time.Duration
 	Idempotent      bool
@@ -31,6 +33,20 @@ type Config struct {
 	Massage func([]batch.Message) []batch.Message
 }
 
+// TopicID is a topic's id, which changes when the topic is deleted and created again.
+type TopicID struct{ id atomic.Pointer[[16]byte] }
+
+// Load gives the id; false while brokers do not tell it (before Kafka 2.8).
+func (t *TopicID) Load() (id [16]byte, known bool) {
+	if p := t.id.Load(); p != nil {
+		return *p, *p != [16]byte{}
+	}
+	return id, false
+}
+
+// Store sets the id.
+func (t *TopicID) Store(id [16]byte) { t.id.Store(&id) }
+
 // Window is how many unresolved batches a confirmed lane may have.
 const Window = 5
 
@@ -47,6 +63,8 @@ type Sender interface {
 	Ready(l *Lane, idle bool)
 	// Later calls the lane's Due at about this time.
 	Later(l *Lane, at time.Time)
+	// Detach takes the lane out of those that hear of the connection.
+	Detach(l *Lane)
 	// Broker is the node id of the leader, for events.
 	Broker() int32
 }
@@ -73,7 +91,8 @@ type Host interface {
 	// Doubt asks the cluster what became of a lane's unresolved batches, and
 	// answers with Settle.
 	Doubt(l *Lane, q Question)
-	// SenderFor gives the sender for a lane of a partition with this leader.
+	// SenderFor gives the sender for a lane of a partition with this leader, with
+	// the lane attached to it; nil: there is none.
 	SenderFor(l *Lane, leader int32) Sender
 	// Event reports something that happened to a lane.
 	Event(e Event)

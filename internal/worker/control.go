@@ -28,7 +28,8 @@ func (l *Lane) setLeader(leader, epoch int32) {
 	l.epoch = max(l.epoch, epoch)
 	l.confirmed = 0
 	var events []Event
-	if sender != l.sender {
+	old := l.sender
+	if sender != old {
 		l.sender = sender
 		l.marks = marks{}
 		l.abandon()
@@ -43,6 +44,9 @@ func (l *Lane) setLeader(leader, epoch int32) {
 	l.turnBack(l.now())
 	linger := l.lingers()
 	l.finish(&out)
+	if old != nil && old != sender {
+		old.Detach(l)
+	}
 	if sender != nil && !linger.IsZero() {
 		sender.Later(l, linger)
 	}
@@ -132,8 +136,12 @@ func (l *Lane) StopWith(err error) {
 	}
 	l.next = 0
 	out.events = l.setState(Stopped, out.events)
+	old := l.sender
 	l.sender = nil
 	l.finish(&out)
+	if old != nil {
+		old.Detach(l)
+	}
 }
 
 // Waiting is what the lane holds without an outcome: messages, and bytes charged.

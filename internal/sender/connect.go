@@ -1,0 +1,123 @@
+package sender
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/conn"
+)
+
+// connections numbers all connections of the process, so that a lane can tell
+// whether the one that confirmed it is still the one it sends on.
+var connections atomic.Uint64
+
+// reconnecting: a connection that was lost is made anew at once, so that
+// operators see a worker come up again without a message having to come first.
+func (s *Sender) reconnecting() bool {
+	return !s.downSince.IsZero() && s.attached()
+}
+
+func (s *Sender) attached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.lanes) > 0
+}
+
+// connect tries once, and says how long to wait before the next attempt. A
+// broker whose address is not known is not tried: metadata is asked for.
+func (s *Sender) connect() (wait time.Duration) {
+	addr, ok := s.cfg.Host.Address(s.broker)
+	if !ok {
+		return s.failed(fmt.Errorf("broker %d is not in the cluster's metadata", s.broker))
+	}
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Conn.DialTimeout)
+	c, err := conn.Dial(ctx, s.cfg.Conn, addr)
+	cancel()
+	if err != nil {
+		if s.ctx.Err() != nil {
+			return 0
+		}
+		return s.failed(fmt.Errorf("broker %d: %w", s.broker, err))
+	}
+	s.conn, s.number = c, connections.Add(1)
+	s.failures, s.downSince = 0, time.Time{}
+	s.up.Store(true)
+	s.cfg.Host.Connected(s, time.Since(started))
+	return 0
+}
+
+// failed notes an attempt that came to nothing.
+func (s *Sender) failed(err error) (wait time.Duration) {
+	now := time.Now()
+	first := s.downSince.IsZero()
+	if first {
+		s.downSince = now
+	}
+	s.failures++
+	s.up.Store(false)
+	s.cfg.Host.Disconnected(s, err, now.Sub(s.downSince), first)
+	s.cfg.Host.Refresh()
+	return s.backoff()
+}
+
+// backoff doubles from the least to the most pause, with jitter.
+func (s *Sender) backoff() time.Duration {
+	d := s.cfg.BackoffMin << min(s.failures-1, 16)
+	if d <= 0 || d > s.cfg.BackoffMax {
+		d = s.cfg.BackoffMax
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// connectionLost takes leave of a dead connection. Its attempts were answered
+// with its error already, by the connection itself.
+func (s *Sender) connectionLost() {
+	err := s.conn.Err()
+	if err == nil {
+		err = errStopped
+	}
+	s.conn = nil
+	s.downSince = time.Now()
+	s.up.Store(false)
+	s.cfg.Host.Disconnected(s, fmt.Errorf("broker %d: %w", s.broker, err), 0, true)
+	s.cfg.Host.Refresh()
+}
+
+// closeIfIdle closes a connection that carried nothing for a while, before
+// something on the way drops it silently. It says when to look again.
+func (s *Sender) closeIfIdle(now time.Time) time.Duration {
+	if s.cfg.IdleTimeout <= 0 || s.conn == nil || s.conn.Pending() > 0 {
+		return longSleep
+	}
+	if left := s.cfg.IdleTimeout - now.Sub(s.conn.LastUsed()); left > 0 {
+		return left
+	}
+	_ = s.conn.Close()
+	<-s.conn.Done()
+	s.conn = nil
+	return longSleep
+}
+
+// reauthenticate proves our identity again before the broker ends the session
+// (KIP-368). Nothing is sent from when it is due until what is in flight is
+// answered. Not ok: not now, look again after wait.
+func (s *Sender) reauthenticate(now time.Time) (wait time.Duration, ok bool) {
+	due, limited := s.conn.SessionEnds()
+	if !limited || now.Before(due) {
+		return 0, true
+	}
+	if s.conn.Pending() > 0 {
+		return longSleep, false // the last answer wakes the loop
+	}
+	if err := s.conn.Reauthenticate(s.ctx); err != nil {
+		s.conn.Kill(fmt.Errorf("cannot authenticate again: %w", err))
+		<-s.conn.Done()
+		s.poke()
+		return 0, false
+	}
+	return 0, true
+}

@@ -1,0 +1,16 @@
+// Package sender carries the lanes' batches to one broker.
+//
+//	Ready(lane) ──► ready queues ──► drain ──► one Produce request ──► connection
+//	Later(lane) ──► schedule ──┘     (fair: one batch of a lane, then the next)  │
+//	                                                                            ▼
+//	lane.Answered ◄── one answer for each batch ◄── response, in order ◄── reader goroutine
+//
+// A Sender has one goroutine, which connects, drains and sleeps; answers arrive
+// on the connection's reader. While nothing is in flight, open batches with
+// immediate messages are sent as they are; while something is, they grow, and
+// only full batches follow it, up to five requests. So an idle producer sends at
+// once, and a busy one in large batches, without a timer for either.
+//
+// A request holds at most one batch of a partition (Kafka looks only at the last
+// one), and only topics that agree on acks and timeout.
+package sender

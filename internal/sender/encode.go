@@ -1,0 +1,160 @@
+package sender
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/ekaf-go/ekaf/internal/worker"
+)
+
+// Produce is api 0. We write its versions 3 (record batches, Kafka 0.11) to 13
+// (topic ids, KIP-516); version 9 is the first flexible one (KIP-482).
+const (
+	produceKey   = 0
+	produceMin   = 3
+	produceMax   = 13
+	zstdFrom     = 7
+	errorsFrom   = 8
+	flexibleFrom = 9
+	topicIDFrom  = 13
+
+	unsupportedCompression = 76
+)
+
+type requestCounter struct{ n atomic.Uint64 }
+
+func (c *requestCounter) next() uint64 { return c.n.Add(1) }
+
+// encode writes the request around its batches: frame holds the head, meta all
+// that stands between two batches, cut where a batch goes in. It reports whether
+// there is anything to send.
+func (r *request) encode() bool {
+	if !r.negotiate() {
+		r.fail(errNoVersion, true)
+		return false
+	}
+	r.dropUnreadable()
+	if len(r.attempts) == 0 {
+		return false
+	}
+	r.sortByTopic()
+	flexible := r.version >= flexibleFrom
+	r.frame = r.conn.NextFrame(r.frame[:0], produceKey, r.version, flexible)
+	r.meta, r.cuts, r.ids = r.meta[:0], r.cuts[:0], r.ids[:0]
+	if flexible {
+		r.encodeFlexible()
+	} else {
+		r.encodePlain()
+	}
+	r.assemble()
+	return true
+}
+
+// negotiate picks the version. Topic ids are used only if all topics have one.
+func (r *request) negotiate() bool {
+	highest := int16(produceMax)
+	for i := range r.attempts {
+		if _, known := r.attempts[i].Lane.Partition.Config().ID.Load(); !known {
+			highest = topicIDFrom - 1
+			break
+		}
+	}
+	version, ok := r.conn.Versions().Negotiate(produceKey, produceMin, highest)
+	if !ok {
+		version, ok = r.conn.Versions().Negotiate(produceKey, produceMin, produceMax)
+	}
+	r.version = version
+	return ok
+}
+
+// topicRun is the number of batches, from i on, of one topic.
+func (r *request) topicRun(i int) int {
+	cfg := r.attempts[i].Lane.Partition.Config()
+	n := 1
+	for i+n < len(r.attempts) && r.attempts[i+n].Lane.Partition.Config() == cfg {
+		n++
+	}
+	return n
+}
+
+func (r *request) topics() int {
+	n := 0
+	for i := 0; i < len(r.attempts); i += r.topicRun(i) {
+		n++
+	}
+	return n
+}
+
+func (r *request) encodePlain() {
+	be := binary.BigEndian
+	m := r.meta
+	m = be.AppendUint16(m, 0xffff) // no transactional id
+	m = be.AppendUint16(m, uint16(r.acks))
+	m = be.AppendUint32(m, uint32(r.timeout.Milliseconds()))
+	m = be.AppendUint32(m, uint32(r.topics()))
+	for i := 0; i < len(r.attempts); {
+		n := r.topicRun(i)
+		topic := r.attempts[i].Lane.Partition.Config().Topic
+		m = be.AppendUint16(m, uint16(len(topic)))
+		m = append(m, topic...)
+		m = be.AppendUint32(m, uint32(n))
+		for ; n > 0; n, i = n-1, i+1 {
+			a := &r.attempts[i]
+			m = be.AppendUint32(m, uint32(a.Lane.Partition.ID))
+			m = be.AppendUint32(m, uint32(a.Size()))
+			r.cuts = append(r.cuts, len(m))
+		}
+	}
+	r.meta = m
+}
+
+func (r *request) encodeFlexible() {
+	be := binary.BigEndian
+	m := r.meta
+	m = append(m, 0) // no transactional id
+	m = be.AppendUint16(m, uint16(r.acks))
+	m = be.AppendUint32(m, uint32(r.timeout.Milliseconds()))
+	m = binary.AppendUvarint(m, uint64(r.topics())+1)
+	for i := 0; i < len(r.attempts); {
+		n := r.topicRun(i)
+		m = r.appendTopic(m, r.attempts[i].Lane.Partition.Config())
+		m = binary.AppendUvarint(m, uint64(n)+1)
+		for ; n > 0; n, i = n-1, i+1 {
+			a := &r.attempts[i]
+			m = be.AppendUint32(m, uint32(a.Lane.Partition.ID))
+			m = binary.AppendUvarint(m, uint64(a.Size())+1)
+			r.cuts = append(r.cuts, len(m))
+			r.ids = append(r.ids, r.topicID)
+			m = append(m, 0) // partition's tagged fields
+		}
+		m = append(m, 0) // topic's
+	}
+	r.meta = append(m, 0) // request's
+}
+
+func (r *request) appendTopic(m []byte, cfg *worker.Config) []byte {
+	if r.version >= topicIDFrom {
+		r.topicID, _ = cfg.ID.Load()
+		return append(m, r.topicID[:]...)
+	}
+	m = binary.AppendUvarint(m, uint64(len(cfg.Topic))+1)
+	return append(m, cfg.Topic...)
+}
+
+// assemble lays out the slices to be written: head, batch, what is between,
+// batch, ... The batches' own bytes are not copied.
+func (r *request) assemble() {
+	r.frame = append(r.frame, r.meta[:r.cuts[0]]...)
+	r.wire = r.wire[:0]
+	for i := range r.attempts {
+		r.wire = r.attempts[i].Batch.Wire(r.wire)
+		end := len(r.meta)
+		if i+1 < len(r.cuts) {
+			end = r.cuts[i+1]
+		}
+		if between := r.meta[r.cuts[i]:end]; len(between) > 0 {
+			r.wire = append(r.wire, between)
+		}
+	}
+	r.tail = r.wire
+}
