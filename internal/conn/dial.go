@@ -25,6 +25,9 @@ func Dial(ctx context.Context, cfg *Config, addr string) (*Conn, error) {
 	set := newSettings(cfg)
 	s, err := dialStream(ctx, set, addr)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = interrupted(ctx, addr) // the caller's doing, and no fault of the broker's
+		}
 		return nil, err
 	}
 	c := newConn(set, addr, s)

@@ -233,6 +233,21 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestDialCancelledWhileConnecting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reason := errors.New("shutting down")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cfg := &Config{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		time.AfterFunc(time.Second, func() { cancel(reason) })
+		if _, err := Dial(ctx, cfg, "x:1"); !errors.Is(err, reason) || errors.Is(err, ErrUnreachable) {
+			t.Errorf("error %v, want the caller's reason", err)
+		}
+	})
+}
+
 func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := &Config{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -182,7 +182,7 @@ func apiName(key int16) string {
 }
 
 func codeName(code int16) string {
-	if e := kerr.TypedErrorForCode(code); e != nil {
+	if e := kerr.TypedErrorForCode(code); e != nil && e.Code == code { // a code it does not know gets another's name
 		return e.Message
 	}
 	return "error code " + strconv.Itoa(int(code))

@@ -422,6 +422,22 @@ func TestReauthenticateFails(t *testing.T) {
 	})
 }
 
+func TestErrorTexts(t *testing.T) {
+	for text, err := range map[string]error{
+		"does not offer Fetch":            &UnsupportedError{Addr: "b:1", API: "Fetch"},
+		"it offers: none":                 &MechanismError{Addr: "b:1", Mechanism: "PLAIN"},
+		"credentials: error code 9999":    &AuthError{Addr: "b:1", Mechanism: "PLAIN", Code: 9999},
+		"has not answered api 999 within": &TimeoutError{Addr: "b:1", API: apiName(999), After: time.Second},
+	} {
+		if got := err.Error(); !strings.Contains(got, text) || !strings.Contains(got, "b:1") {
+			t.Errorf("%q does not say %q", got, text)
+		}
+	}
+	if long := printable(strings.Repeat("é\x00", 1000)); len(long) > 310 || strings.Contains(long, "\x00") {
+		t.Errorf("%d bytes of a broker's message kept", len(long))
+	}
+}
+
 func TestKfakeReauthenticate(t *testing.T) {
 	addr := newCluster(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "ann", "pw"),
 		kfake.BrokerConfigs(map[string]string{"connections.max.reauth.ms": "60000"}))
