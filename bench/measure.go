@@ -15,6 +15,7 @@ import (
 
 	"github.com/ekaf-go/ekaf/bench/clients"
 	"github.com/ekaf-go/ekaf/bench/load"
+	"github.com/ekaf-go/ekaf/bench/usage"
 )
 
 // Job is what a measuring process reads from its standard input.
@@ -53,10 +54,13 @@ type Sample struct {
 	// First is the time from the constructor's call to the first ack.
 	First time.Duration `json:"first_ack_ns,omitempty"`
 
-	BatchRecords float64 `json:"records_per_batch,omitempty"`   // as the broker saw them
-	Requests     float64 `json:"records_per_request,omitempty"` // as the broker saw them
-	NotOffered   bool    `json:"not_offered,omitempty"`
-	Void         string  `json:"void,omitempty"` // why it does not count
+	// The following are the broker's, over warm-up and measured records.
+	BatchRecords float64 `json:"records_per_batch,omitempty"`
+	Requests     float64 `json:"records_per_request,omitempty"`
+	BrokerCPU    float64 `json:"broker_cpu_ns_per_record,omitempty"`
+
+	NotOffered bool   `json:"not_offered,omitempty"`
+	Void       string `json:"void,omitempty"` // why it does not count
 }
 
 // measureMain is the measuring process: a Job comes in, a Sample goes out.
@@ -205,7 +209,7 @@ type reading struct {
 
 func read() (r reading) {
 	runtime.ReadMemStats(&r.memory)
-	r.cpu, _ = usage()
+	r.cpu, _ = usage.Read()
 	r.at = time.Now()
 	return r
 }
@@ -217,7 +221,7 @@ func (s *Sample) fill(before, after reading, records int) {
 	s.AllocsPerRecord = float64(after.memory.Mallocs-before.memory.Mallocs) / n
 	s.BytesPerRecord = float64(after.memory.TotalAlloc-before.memory.TotalAlloc) / n
 	s.GCs = int(after.memory.NumGC - before.memory.NumGC)
-	_, s.PeakRSS = usage()
+	_, s.PeakRSS = usage.Read()
 }
 
 // quantile of times, which are sorted and not empty.

@@ -32,6 +32,7 @@ var costs = []column{
 var batching = []column{
 	{"rec/batch", func(s Sample) float64 { return s.BatchRecords }, count, false},
 	{"rec/request", func(s Sample) float64 { return s.Requests }, count, false},
+	{"broker ns/rec", func(s Sample) float64 { return s.BrokerCPU }, digits(1), false},
 }
 
 var quantiles = []column{

@@ -57,6 +57,10 @@ func runSample(ctx context.Context, p plan, b *brokerProcess, row load.Row, clie
 	if err := b.prepare(topic, row.Partitions, row.Delay, p.verify); err != nil {
 		return Sample{}, err
 	}
+	began, err := b.counters()
+	if err != nil {
+		return Sample{}, err
+	}
 	job := Job{Client: client, Row: row, Broker: b.addr, Topic: topic, Timeout: p.timeout}
 	if p.profile != "" {
 		if err := os.MkdirAll(p.profile, 0o755); err != nil {
@@ -76,6 +80,7 @@ func runSample(ctx context.Context, p plan, b *brokerProcess, row load.Row, clie
 	if counted.Batches > 0 {
 		s.BatchRecords = float64(counted.Records) / float64(counted.Batches)
 		s.Requests = float64(counted.Records) / float64(counted.Requests)
+		s.BrokerCPU = float64(counted.CPU-began.CPU) / float64(counted.Records)
 	}
 	return s, check(s, row, counted, p.verify)
 }

@@ -1,6 +1,11 @@
 package broker
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/ekaf-go/ekaf/bench/usage"
+)
 
 // Counters is what a broker has seen since it started or since the last reset.
 type Counters struct {
@@ -14,6 +19,10 @@ type Counters struct {
 	OutOfOrder int64 `json:"out_of_order"` // batches refused for a gap in their sequence or a stale epoch
 	Malformed  int64 `json:"malformed"`    // batches refused for their bytes, a wrong CRC included
 	Unknown    int64 `json:"unknown"`      // batches for a topic or partition which does not exist
+
+	// CPU is what the broker's process has cost since its start, user and
+	// system. A reset does not change it.
+	CPU time.Duration `json:"cpu_ns"`
 
 	// The following stay 0 unless the broker verifies.
 	VerifiedRecords int64  `json:"verified_records"` // decoded one by one
@@ -64,7 +73,9 @@ func (c *counters) add(t *tally) {
 // moment only while no request is being served.
 func (b *Broker) Counters() Counters {
 	c := &b.counters
+	cpu, _ := usage.Read()
 	return Counters{
+		CPU:         cpu,
 		Connections: c.connections.Load(), Requests: c.requests.Load(), Batches: c.batches.Load(),
 		Records: c.records.Load(), Bytes: c.bytes.Load(),
 		Duplicates: c.duplicates.Load(), OutOfOrder: c.outOfOrder.Load(),

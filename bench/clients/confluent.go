@@ -31,7 +31,7 @@ func newConfluent(_ context.Context, l *load.Load) (Client, error) {
 		"bootstrap.servers":            l.Broker,
 		"enable.idempotence":           true,
 		"acks":                         "all",
-		"linger.ms":                    float64(l.Linger) / float64(time.Millisecond),
+		"linger.ms":                    int(l.Linger.Milliseconds()),
 		"batch.size":                   1_000_000,
 		"batch.num.messages":           100_000,
 		"queue.buffering.max.kbytes":   l.Buffer >> 10,

@@ -30,7 +30,7 @@ func newKafkaGo(_ context.Context, l *load.Load) (Client, error) {
 		Topic:        l.Topic,
 		RequiredAcks: kafka.RequireAll,
 		BatchTimeout: max(l.Linger, time.Millisecond), // 0 would mean a second
-		BatchSize:    10_000,
+		BatchSize:    batchSize(l.Partitions),
 		BatchBytes:   1_000_000,
 		Compression:  kafkaGoCodecs[l.Codec],
 		Async:        l.Measure == load.Throughput,
@@ -52,6 +52,11 @@ func newKafkaGo(_ context.Context, l *load.Load) (Client, error) {
 	}
 	return k, nil
 }
+
+// batchSize gives each partition's batch room for many messages. The Writer
+// allocates that room for each batch beforehand, so with many partitions a
+// large one would cost it dearly; 100 is its default.
+func batchSize(partitions int) int { return max(100, min(10_000, 120_000/partitions)) }
 
 func (k *kafkaGo) message(i int) kafka.Message {
 	m := kafka.Message{Value: k.l.Value(i)}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package usage
 
 import (
 	"runtime"
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// usage reads what the process has cost so far: CPU time, user and system, and
-// its largest resident set in bytes.
-func usage() (cpu time.Duration, peak int64) {
+// Read returns the CPU time of the process so far, user and system, and its
+// largest resident set in bytes; zeros if the system does not tell.
+func Read() (cpu time.Duration, peak int64) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0, 0

@@ -1,13 +1,13 @@
-package main
+package usage
 
 import (
 	"syscall"
 	"time"
 )
 
-// usage reads the process's CPU time, user and system. Its peak memory is not
-// told here.
-func usage() (cpu time.Duration, peak int64) {
+// Read returns the CPU time of the process so far, user and system. Its peak
+// memory is not told here.
+func Read() (cpu time.Duration, peak int64) {
 	var created, ended, kernel, user syscall.Filetime
 	p, err := syscall.GetCurrentProcess()
 	if err != nil || syscall.GetProcessTimes(p, &created, &ended, &kernel, &user) != nil {
