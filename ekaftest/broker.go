@@ -29,6 +29,9 @@ func newBroker(c *Cluster, id int32, port int) *broker {
 	return b
 }
 
+// memoryHost is the host name of a broker in memory.
+func memoryHost(id int32) string { return fmt.Sprintf("broker%d.ekaftest", id) }
+
 // listen opens the listener if the broker runs and its network does not refuse.
 func (b *broker) listen() error {
 	b.mu.Lock()
@@ -38,7 +41,7 @@ func (b *broker) listen() error {
 	}
 	if b.c.cfg.inMemory {
 		if b.addr == "" {
-			b.addr = fmt.Sprintf("broker%d.ekaftest:%d", b.id, 9092+b.id)
+			b.addr = fmt.Sprintf("%s:%d", memoryHost(b.id), 9092+b.id)
 		}
 		b.ln = b.c.memory.listen(b.addr)
 	} else {

@@ -1,6 +1,7 @@
 package ekaftest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,7 +29,7 @@ func (s *session) handle(f *frame) error {
 		return s.lose(hit)
 	}
 	if payload != nil {
-		if err := s.send(f, payload, s.b.net.latency()+hit.delay()); err != nil {
+		if err := s.send(payload, s.b.net.latency()+hit.delay()); err != nil {
 			return err
 		}
 	}
@@ -73,9 +74,13 @@ func (s *session) answer(f *frame, hit hits) (payload []byte, throttle time.Dura
 	case *kmsg.ApiVersionsRequest:
 		return s.patched(f, &kmsg.ApiVersionsResponse{Version: f.version}, c.capVersions)
 	case *kmsg.SASLHandshakeRequest:
-		return encode(f, s.saslHandshake(req)), 0, nil
+		return encode(f, s.saslHandshake(req, hit)), 0, nil
 	case *kmsg.SASLAuthenticateRequest:
-		return encode(f, s.saslAuthenticate(req)), 0, nil
+		resp, ok := s.saslAuthenticate(req, hit)
+		if !ok {
+			return nil, 0, errors.Join(s.send(encode(f, resp), s.b.net.latency()), errHangUp)
+		}
+		return encode(f, resp), 0, nil
 	case *kmsg.MetadataRequest:
 		return s.patched(f, &kmsg.MetadataResponse{Version: f.version}, s.overlayMetadata)
 	case *kmsg.FetchRequest:
@@ -120,6 +125,9 @@ func (c *Cluster) capVersions(r kmsg.Response) {
 	}
 	kept := resp.ApiKeys[:0]
 	for _, k := range resp.ApiKeys {
+		if k.ApiKey == kmsg.SASLHandshake.Int16() {
+			k.MinVersion = 0 // kfake lacks what releases before 1.0 have; it is served here
+		}
 		if newest, ok := c.cfg.versions.LookupMaxKeyVersion(k.ApiKey); ok && newest >= k.MinVersion {
 			k.MaxVersion = min(k.MaxVersion, newest)
 			kept = append(kept, k)

@@ -2,7 +2,9 @@ package ekaftest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -28,6 +30,24 @@ func client(t *testing.T, c *ekaftest.Cluster, opts ...kgo.Opt) *kgo.Client {
 	}
 	t.Cleanup(cl.Close)
 	return cl
+}
+
+// tlsDialer makes TLS of what the cluster's own dialer answers.
+func tlsDialer(c *ekaftest.Cluster, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := c.Dialer()(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		own := config.Clone()
+		own.ServerName, _, _ = net.SplitHostPort(addr)
+		secured := tls.Client(conn, own)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secured, nil
+	}
 }
 
 func within(t *testing.T, d time.Duration) context.Context {

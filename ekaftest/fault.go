@@ -72,7 +72,7 @@ func (c *Cluster) Inject(f Fault) *Injected {
 	if f.Times < 0 {
 		in.left = -1
 	}
-	if f.Code != 0 && f.API != kmsg.Produce {
+	if f.Code != 0 && !answeredHere(f.API) {
 		c.delegate(in)
 		if f.Delay == 0 && f.Lose == LoseNothing && !f.HangUp {
 			return in
@@ -82,6 +82,11 @@ func (c *Cluster) Inject(f Fault) *Injected {
 	c.faults.all = append(c.faults.all, in)
 	c.faults.mu.Unlock()
 	return in
+}
+
+// answeredHere is the APIs ekaftest carries out itself.
+func answeredHere(api kmsg.Key) bool {
+	return api == kmsg.Produce || api == kmsg.SASLHandshake || api == kmsg.SASLAuthenticate
 }
 
 // delegate has kfake answer the code: it knows for every API what to leave

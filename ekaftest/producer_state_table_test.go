@@ -56,16 +56,20 @@ func (e *embedded) FailBack(_ context.Context, topic string) error {
 // The same table runs on real brokers elsewhere. Here time is synthetic: the
 // cases that wait for seconds take none.
 func TestProducerStateTable(t *testing.T) {
-	const expiration, check = 5 * time.Second, time.Second
+	long := [2]time.Duration{24 * time.Hour, 10 * time.Minute}
+	short := [2]time.Duration{5 * time.Second, time.Second}
 	targets := []struct {
 		name    string
 		release identity.Release
+		expiry  [2]time.Duration
 		opts    []ekaftest.Option
+		cases   int // at least so many apply
 	}{
-		{"newest", identity.Release{Major: 4, Minor: 4}, nil},
-		{"three brokers", identity.Release{Major: 4, Minor: 4}, []ekaftest.Option{ekaftest.Brokers(3)}},
-		{"2.8", identity.Release{Major: 2, Minor: 8}, []ekaftest.Option{ekaftest.KafkaVersion("2.8")}},
-		{"0.11", identity.Release{Major: 0, Minor: 11}, []ekaftest.Option{ekaftest.KafkaVersion("0.11.0")}},
+		{"newest", identity.Release{Major: 4, Minor: 4}, long, nil, 35},
+		{"newest, ids expiring", identity.Release{Major: 4, Minor: 4}, short, nil, 7},
+		{"three brokers", identity.Release{Major: 4, Minor: 4}, long, []ekaftest.Option{ekaftest.Brokers(3)}, 37},
+		{"2.8", identity.Release{Major: 2, Minor: 8}, long, []ekaftest.Option{ekaftest.KafkaVersion("2.8")}, 30},
+		{"0.11", identity.Release{Major: 0, Minor: 11}, long, []ekaftest.Option{ekaftest.KafkaVersion("0.11.0")}, 20},
 	}
 	for _, target := range targets {
 		t.Run(target.name, func(t *testing.T) {
@@ -73,8 +77,8 @@ func TestProducerStateTable(t *testing.T) {
 			for _, c := range identity.Cases() {
 				t.Run(c.Name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						opts := append([]ekaftest.Option{ekaftest.InMemory(), ekaftest.ProducerExpiry(expiration, check)}, target.opts...)
-						e := &embedded{Cluster: ekaftest.Start(t, opts...), release: target.release, expiry: [2]time.Duration{expiration, check}}
+						opts := append([]ekaftest.Option{ekaftest.InMemory(), ekaftest.ProducerExpiry(target.expiry[0], target.expiry[1])}, target.opts...)
+						e := &embedded{Cluster: ekaftest.Start(t, opts...), release: target.release, expiry: target.expiry}
 						ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 						defer cancel()
 						why, err := identity.Applies(ctx, e, c)
@@ -92,8 +96,8 @@ func TestProducerStateTable(t *testing.T) {
 					})
 				})
 			}
-			if ran < 20 {
-				t.Errorf("only %d cases ran", ran)
+			if ran < target.cases {
+				t.Errorf("%d cases ran, want %d or more", ran, target.cases)
 			}
 		})
 	}

@@ -83,15 +83,15 @@ func (s *session) end() {
 }
 
 func (s *session) serve() {
-	frames := make(chan *frame, 8)
+	frames := make(chan []byte, 8)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.read(frames) })
 	wg.Go(func() {
 		defer s.end()
 		s.write()
 	})
-	for f := range frames {
-		if s.handle(f) != nil {
+	for raw := range frames {
+		if s.take(raw) != nil {
 			break
 		}
 	}
@@ -102,10 +102,10 @@ func (s *session) serve() {
 // read looks ahead of the work. When the client closes, what it sent before is
 // still carried out, as brokers do (an acks=0 producer has no other way to
 // finish), but a parked Fetch is given up.
-func (s *session) read(frames chan<- *frame) {
+func (s *session) read(frames chan<- []byte) {
 	defer close(frames)
 	for {
-		f, err := readFrame(s.conn)
+		raw, err := readFrame(s.conn)
 		if errors.Is(err, io.EOF) {
 			s.endInput()
 			return
@@ -115,7 +115,7 @@ func (s *session) read(frames chan<- *frame) {
 			return
 		}
 		select {
-		case frames <- f:
+		case frames <- raw:
 		case <-s.done:
 			return
 		}
@@ -131,7 +131,7 @@ func (s *session) endInput() {
 	}
 }
 
-func readFrame(r io.Reader) (*frame, error) {
+func readFrame(r io.Reader) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func readFrame(r io.Reader) (*frame, error) {
 	if _, err := io.CopyN(&buf, r, int64(n)); err != nil {
 		return nil, err
 	}
-	return parseFrame(buf.Bytes())
+	return buf.Bytes(), nil
 }
 
 func parseFrame(raw []byte) (*frame, error) {
@@ -211,8 +211,20 @@ func (s *session) sleep(d time.Duration) bool {
 	}
 }
 
-// send queues an answer: correlation id, header, body.
-func (s *session) send(f *frame, payload []byte, delay time.Duration) error {
+// take carries out what came in one frame.
+func (s *session) take(raw []byte) error {
+	if s.auth.raw {
+		return s.rawToken(raw)
+	}
+	f, err := parseFrame(raw)
+	if err != nil {
+		return err
+	}
+	return s.handle(f)
+}
+
+// send queues an answer.
+func (s *session) send(payload []byte, delay time.Duration) error {
 	out := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload)))
 	select {
 	case s.answers <- answer{frame: append(out, payload...), due: time.Now().Add(delay)}:

@@ -19,8 +19,10 @@ type Target interface {
 	Release() Release
 	// Brokers is how many brokers it has.
 	Brokers() int
-	// Expiry is producer.id.expiration.ms and the interval of its check. An
-	// expiration above a minute counts as none: nobody waits for it.
+	// Expiry is producer.id.expiration.ms and the interval of its check. With an
+	// expiration above a minute the cases that wait for it do not apply; below,
+	// only they do: restarting a real broker may take longer. So the whole
+	// table takes two clusters.
 	Expiry() (expiration, check time.Duration)
 	// Dial connects to a broker by its id in Metadata; -1: to any.
 	Dial(ctx context.Context, broker int32) (net.Conn, error)
@@ -42,6 +44,8 @@ func Applies(ctx context.Context, t Target, c Case) (why string, err error) {
 		return fmt.Sprintf("it needs %d brokers", n.Brokers), nil
 	case n.Expiry && expiration > time.Minute:
 		return "it waits for the expiration of producer ids", nil
+	case !n.Expiry && expiration <= time.Minute:
+		return "producer ids may expire before it ends", nil
 	case n.API == kmsg.Produce && n.Version == 0:
 		return "", nil
 	}
