@@ -65,8 +65,9 @@ type lane struct {
 
 // completion is told the outcome of n records of one call.
 type completion struct {
-	fn func(n int, err error)
-	n  int
+	fn   func(n int, err error)
+	call int // the call's first record
+	n    int
 }
 
 // parcel is a batch on the wire.
@@ -128,7 +129,7 @@ func (m *limit) Produce(_ context.Context, from, to int) error {
 	for i := from; i < to; i++ {
 		p := m.acquire(i)
 		n := p.append(m.key(i), m.l.Value(i))
-		p.done = append(p.done, completion{fn, 1})
+		p.done = append(p.done, completion{fn, i, 1})
 		m.unlock(p)
 		if err := m.added(n); err != nil {
 			return err
@@ -147,13 +148,13 @@ func (m *limit) produceBatches(from, to int) error {
 			for i := from; i < end; i++ {
 				bytes += p.append(nil, m.l.Value(i))
 			}
-			p.done = append(p.done, completion{fn, end - from})
+			p.done = append(p.done, completion{fn, from, end - from})
 			m.unlock(p)
 		} else {
 			for i := from; i < end; i++ {
 				p := m.acquire(i)
 				bytes += p.append(m.key(i), m.l.Value(i))
-				p.complete(fn)
+				p.complete(fn, from)
 				m.unlock(p)
 			}
 		}
@@ -276,15 +277,13 @@ func (p *lane) recycle(buf []byte, done []completion) {
 	p.answered.Unlock()
 }
 
-// complete adds one record of a call to its completion in this lane. All calls
-// of the loop share one function, so its last completion is taken for the
-// call's own while it has room.
-func (p *lane) complete(fn func(int, error)) {
-	if n := len(p.done); n > 0 && p.done[n-1].n < load.BatchSize {
+// complete adds one record of a call to the call's completion in this lane.
+func (p *lane) complete(fn func(int, error), call int) {
+	if n := len(p.done); n > 0 && p.done[n-1].call == call {
 		p.done[n-1].n++
 		return
 	}
-	p.done = append(p.done, completion{fn, 1})
+	p.done = append(p.done, completion{fn, call, 1})
 }
 
 func varintSize(v int64) int {
@@ -303,7 +302,7 @@ func (m *limit) Sync(ctx context.Context, i int) error {
 	outcome := make(chan error, 1)
 	p := m.acquire(i)
 	n := p.append(m.key(i), m.l.Value(i))
-	p.done = append(p.done, completion{func(_ int, err error) { outcome <- err }, 1})
+	p.done = append(p.done, completion{func(_ int, err error) { outcome <- err }, i, 1})
 	m.unlock(p)
 	if m.locked {
 		m.pending.Add(int64(n))
