@@ -32,6 +32,7 @@ type limit struct {
 	l      *load.Load
 	c      net.Conn
 	locked bool // take lane.mu, and count pending atomically
+	codec  codec
 	pid    int64
 
 	lanes   []lane
@@ -43,6 +44,7 @@ type limit struct {
 	scratch  []byte     // request header and the bytes between batches
 	cuts     []cut
 	vectors  net.Buffers
+	raw      []byte // the memory of a batch which was compressed, for the next one
 
 	slots chan *shipment // requests which may be sent
 	sent  chan *shipment // requests to be answered, in order
@@ -94,8 +96,9 @@ func newLimitLocks(ctx context.Context, l *load.Load) (Client, error) {
 }
 
 func dialLimit(ctx context.Context, l *load.Load, locked bool) (Client, error) {
-	if l.Codec != "none" {
-		return nil, ErrNotOffered
+	codec, err := newCodec(l.Codec)
+	if err != nil {
+		return nil, err
 	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", l.Broker)
@@ -108,7 +111,7 @@ func dialLimit(ctx context.Context, l *load.Load, locked bool) (Client, error) {
 		return nil, err
 	}
 	m := &limit{
-		l: l, c: c, locked: locked, pid: pid, lanes: make([]lane, l.Partitions),
+		l: l, c: c, locked: locked, codec: codec, pid: pid, lanes: make([]lane, l.Partitions),
 		slots: make(chan *shipment, inFlight), sent: make(chan *shipment, inFlight),
 	}
 	for i := range m.lanes {

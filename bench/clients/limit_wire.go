@@ -42,15 +42,15 @@ func (m *limit) ship(least int) error {
 		return nil
 	}
 	s := <-m.slots
-	taken := m.take(s)
+	taken, err := m.take(s)
 	if m.locked {
 		m.pending.Add(int64(-taken))
 	} else {
 		m.waiting = 0
 	}
-	if len(s.parcels) == 0 {
+	if err != nil || len(s.parcels) == 0 {
 		m.slots <- s
-		return nil
+		return err
 	}
 	m.frame(s)
 	m.sent <- s
@@ -63,20 +63,35 @@ func (m *limit) ship(least int) error {
 
 // take moves the open batch of each lane into s, stamped, and returns the
 // bytes of their records.
-func (m *limit) take(s *shipment) (bytes int) {
+func (m *limit) take(s *shipment) (bytes int, err error) {
 	s.parcels = s.parcels[:0]
 	for i := range m.lanes {
 		p := &m.lanes[i]
 		m.lock(p)
-		if p.count > 0 {
-			m.stamp(p)
+		if p.count > 0 && err == nil {
 			bytes += len(p.buf) - headerBytes
+			err = m.compress(p)
+			m.stamp(p)
 			s.parcels = append(s.parcels, parcel{p, p.buf, p.done})
 			p.buf, p.done, p.count = nil, nil, 0
 		}
 		m.unlock(p)
 	}
-	return bytes
+	return bytes, err
+}
+
+// compress swaps the lane's batch for a compressed one, and keeps its memory
+// for the next.
+func (m *limit) compress(p *lane) error {
+	if m.codec.encode == nil {
+		return nil
+	}
+	small, err := m.codec.encode(append(m.raw[:0], p.buf[:headerBytes]...), p.buf[headerBytes:])
+	if err != nil {
+		return err
+	}
+	p.buf, m.raw = small, p.buf
+	return nil
 }
 
 // stamp fills the header of a lane's batch: the one pass of the CRC is here.
@@ -86,7 +101,7 @@ func (m *limit) stamp(p *lane) {
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
 	binary.BigEndian.PutUint32(b[12:], math.MaxUint32) // leader epoch -1
 	b[16] = 2
-	binary.BigEndian.PutUint16(b[21:], 0)
+	binary.BigEndian.PutUint16(b[21:], m.codec.attributes)
 	binary.BigEndian.PutUint32(b[23:], uint32(p.count-1))
 	binary.BigEndian.PutUint64(b[27:], uint64(p.opened))
 	binary.BigEndian.PutUint64(b[35:], uint64(p.opened))
