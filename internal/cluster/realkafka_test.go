@@ -8,7 +8,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/ekaf-go/ekaf/conformance/realkafka"
 )
@@ -149,5 +152,56 @@ func await(t *testing.T, ctx context.Context, c *Cluster, wanted func(*Topic) bo
 		case <-ctx.Done():
 			t.Fatalf("the topic stays %+v", c.Snapshot().Topics["orders"])
 		}
+	}
+}
+
+// TestRealKafkaWriteOnly asks as a principal that may write to the topic and nothing else, which is common:
+// each question that needs READ is refused for good, and none is asked again and again.
+func TestRealKafkaWriteOnly(t *testing.T) {
+	kafka := realkafka.StartT(t, realkafka.Config{Security: realkafka.Security{
+		Protocol: realkafka.SASLPlaintext, Mechanisms: []string{realkafka.Plain}, ACLs: true, Users: map[string]string{"ekaf": "pass"},
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for _, topic := range []string{"orders", "secret"} {
+		if err := kafka.CreateTopic(ctx, topic, 1, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := kafka.Allow(ctx, "User:ekaf", "orders", kmsg.ACLOperationWrite); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Seeds: kafka.SecureAddrs()}
+	cfg.Conn.SASL = func(context.Context) (sasl.Mechanism, error) {
+		return plain.Auth{User: "ekaf", Pass: "pass"}.AsMechanism(), nil
+	}
+	c := New(cfg)
+	defer c.Close()
+	if _, err := c.Wait(ctx, "secret"); !denied(err) {
+		t.Errorf("a topic without permission: got %v", err)
+	}
+	if _, err := c.Wait(ctx, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	// WRITE implies DESCRIBE, and WRITE on any topic lets a principal be idempotent (KIP-679).
+	if _, err := c.LogEnd(ctx, "orders", 0); err != nil {
+		t.Errorf("log end: %v", err)
+	}
+	if _, _, err := c.ProducerID(ctx); err != nil {
+		t.Errorf("producer id: %v", err)
+	}
+	if _, _, err := c.LastProducer(ctx, "orders", 0, 1); !errors.Is(err, ErrCannotAsk) {
+		t.Errorf("last producer: got %v", err)
+	}
+	client, err := kgo.NewClient(append(kafka.ClientOpts(), kgo.DefaultProduceTopic("orders"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(ctx, kgo.StringRecord("x")).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ReadBack(ctx, "orders", 0, 0, 1, 0); !errors.Is(err, ErrCannotAsk) {
+		t.Errorf("read back: got %v", err)
 	}
 }
