@@ -24,7 +24,7 @@
 //
 // What is believed: a partition's leader of an older epoch than the one known, fewer partitions than
 // known, and the absence of a topic that was there are, as a rule, the answers of a broker that lags
-// behind. Such an answer is believed only when it is given [believeAfter] times in a row. A topic id
+// behind. Such an answer is believed only when it is given five times in a row over two seconds. A topic id
 // that changed means the topic was deleted and made again: its new facts are taken whole.
 //
 // Nothing here waits for a user callback, and no lock is held across a wait.

@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	// believeAfter is how many times in a row an answer that goes back behind what is known must be
-	// given to be believed. With the back-off that is about a second and a half at least: longer than
-	// a broker lags behind the controller, shorter than anyone wants to wait for a cluster that really
-	// was restored from an older state.
+	// believeAfter is how many times in a row, and believeSpan over how long, an answer that goes back
+	// behind what is known must be given to be believed: longer than a broker lags behind the
+	// controller, shorter than anyone wants to wait for a cluster that really was restored from an
+	// older state. Both, as an eager Refresh makes five answers come within a quarter of a second.
 	believeAfter = 5
+	believeSpan  = 2 * time.Second
 
 	// maxPartition is the highest partition id that is taken for one. Kafka sets no limit, but a
 	// million partitions is far beyond what a cluster carries, and bounds what a lying answer can
@@ -26,19 +27,36 @@ const (
 
 // interest is what the refresh loop remembers about one wanted topic between answers.
 type interest struct {
-	asked   bool          // some answer spoke of it
-	settled bool          // the last answer left nothing open: no need to ask before the periodic refresh
-	unknown int           // answers in a row which did not know a topic that was known
-	doubts  map[int32]int // per partition: answers in a row which went back behind what is known
+	asked   bool            // some answer spoke of it
+	settled bool            // the last answer left nothing open: no need to ask before the periodic refresh
+	unknown doubt           // of the absence of a topic that was known
+	doubts  map[int32]doubt // per partition: of answers that go back behind what is known
 }
 
-// doubt counts one more answer that is not believed yet, and tells whether it now is to be.
-func (in *interest) doubt(partition int32) bool {
-	if in.doubts == nil {
-		in.doubts = make(map[int32]int)
+// doubt counts answers in a row which are not believed yet.
+type doubt struct {
+	answers int
+	since   time.Time
+}
+
+// again counts one more, and tells whether it now is to be believed.
+func (d *doubt) again(now time.Time) bool {
+	if d.answers == 0 {
+		d.since = now
 	}
-	in.doubts[partition]++
-	return in.doubts[partition] >= believeAfter
+	d.answers++
+	return d.answers >= believeAfter && now.Sub(d.since) >= believeSpan
+}
+
+// doubted is again for one partition.
+func (in *interest) doubted(partition int32, now time.Time) bool {
+	if in.doubts == nil {
+		in.doubts = make(map[int32]doubt)
+	}
+	d := in.doubts[partition]
+	believed := d.again(now)
+	in.doubts[partition] = d
+	return believed
 }
 
 // merge makes the snapshot that follows old out of an answer which spoke of the topics in book. Malformed
@@ -144,7 +162,7 @@ func (m *topicMerge) decide() (*Topic, error) {
 		// A topic in the middle of its creation. Kafka has none without partitions.
 		return m.refused(kerr.LeaderNotAvailable), nil
 	}
-	m.in.unknown = 0
+	m.in.unknown = doubt{}
 	was := m.was
 	if !m.stands() {
 		was = nil // none of the older facts count
@@ -186,12 +204,9 @@ func (m *topicMerge) refused(err error) *Topic {
 	if m.was == nil || len(m.was.Partitions) == 0 {
 		return &Topic{Name: *m.got.Topic, ID: m.got.TopicID, Err: err}
 	}
-	if m.was.Err == nil && m.open {
-		m.in.unknown++
-		if m.in.unknown < believeAfter || !errors.Is(err, kerr.UnknownTopicOrPartition) {
-			m.keepBrokers(m.was.Partitions)
-			return m.was
-		}
+	if m.was.Err == nil && m.open && !(errors.Is(err, kerr.UnknownTopicOrPartition) && m.in.unknown.again(m.next.Taken)) {
+		m.keepBrokers(m.was.Partitions)
+		return m.was
 	}
 	if denied(err) {
 		// The topic is as it was; only we may not look. What is known may be of use still.
@@ -264,7 +279,7 @@ func (m *topicMerge) partition(id int32, before *Partition, now *kmsg.MetadataRe
 		delete(m.in.doubts, id)
 		return m.believe(now)
 	}
-	if before != nil && !m.in.doubt(id) {
+	if before != nil && !m.in.doubted(id, m.next.Taken) {
 		// Ask again soon, or the doubt is never resolved.
 		m.open = true
 		return *before

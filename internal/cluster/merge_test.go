@@ -30,7 +30,8 @@ func unknownTopic(code int16) kmsg.MetadataResponseTopic {
 func learn(t *testing.T, book map[string]*interest, s *Snapshot, answers ...*kmsg.MetadataResponse) *Snapshot {
 	t.Helper()
 	for _, a := range answers {
-		next, err := merge(s, "one:9092", a, book, time.Unix(1, 0))
+		// Half a second between two answers: five of them make believeSpan.
+		next, err := merge(s, "one:9092", a, book, s.Taken.Add(believeSpan/(believeAfter-1)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +171,7 @@ func FuzzMerge(f *testing.F) {
 		book := map[string]*interest{"t": {}}
 		s := learn(t, book, emptySnapshot(), saying(topicAnswer("t", 1, 5, 1, 2, 3)))
 		for range believeAfter + 1 {
-			s, _ = merge(s, "one:9092", resp, book, time.Unix(1, 0))
+			s, _ = merge(s, "one:9092", resp, book, s.Taken.Add(believeSpan/(believeAfter-1)))
 			for i, p := range s.Topics["t"].Partitions {
 				_, live := s.Brokers[p.Leader]
 				if p.ID != int32(i) || live == (p.Leader < 0) || live == (p.Err != nil) {
@@ -179,4 +180,18 @@ func FuzzMerge(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Five answers that follow each other closely may all come from one broker that lags.
+func TestMergeBeliefTakesTime(t *testing.T) {
+	now := time.Unix(1, 0)
+	var d doubt
+	for range 100 {
+		if d.again(now); d.again(now.Add(believeSpan - 1)) {
+			t.Fatal("believed too early")
+		}
+	}
+	if !d.again(now.Add(believeSpan)) {
+		t.Error("not believed in the end")
+	}
 }

@@ -66,7 +66,7 @@ func TestCandidates(t *testing.T) {
 		t.Fatalf("%d candidates: %v", len(list), list)
 	}
 	for i, c := range list[:preferKnown] {
-		if c.seed || c.addr == "known:1003" {
+		if c.broker < 0 || c.addr == "known:1003" {
 			t.Errorf("candidate %d is %+v", i, c)
 		}
 	}
