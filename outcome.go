@@ -33,6 +33,21 @@ type Acked struct {
 // Len is the number of messages answered for.
 func (a Acked) Len() int { return 1 + len(a.Rest) }
 
+func (a *Acked) at(i int) Ack {
+	if i == 0 {
+		return a.Ack
+	}
+	return a.Rest[i-1]
+}
+
+func (a *Acked) set(i int, ack Ack) {
+	if i == 0 {
+		a.Ack = ack
+	} else {
+		a.Rest[i-1] = ack
+	}
+}
+
 // All walks the acks in the order of the messages.
 func (a Acked) All() iter.Seq2[int, Ack] {
 	return func(yield func(int, Ack) bool) {

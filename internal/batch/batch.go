@@ -31,6 +31,8 @@ type Entry struct {
 
 // Result is what became of a batch.
 type Result struct {
+	// Topic is what the owner of the lanes knows the topic by.
+	Topic         any
 	Partition     int32
 	Worker        int
 	BaseOffset    int64 // -1 where Kafka does not tell
@@ -122,6 +124,9 @@ func New(now time.Time) *Batch {
 
 // Count is the number of records, those withdrawn included until Close.
 func (b *Batch) Count() int { return int(b.count) }
+
+// Live is the number of records that are not withdrawn.
+func (b *Batch) Live() int { return int(b.count) - len(b.withdrawn) }
 
 // Size is the batch's size on the wire if it is not compressed.
 func (b *Batch) Size() int { return b.size }

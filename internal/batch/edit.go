@@ -27,12 +27,32 @@ func (b *Batch) Withdrawn() (some, all bool) {
 	return len(b.withdrawn) > 0, len(b.withdrawn) == int(b.count)
 }
 
-// WithoutWithdrawn gives the batch without the marked records.
-func (b *Batch) WithoutWithdrawn() *Batch {
+// WithdrawAll withdraws the records of one completer and answers their indexes in its call.
+func (b *Batch) WithdrawAll(done Completer) (args []int32) {
+	for _, e := range b.find(done) {
+		b.Withdraw(e.First, e.Count)
+		for i := range e.Count {
+			args = append(args, e.Arg+i)
+		}
+	}
+	return args
+}
+
+// WithdrawnSet is the set of the records marked, nil for none.
+func (b *Batch) WithdrawnSet() map[int32]bool {
+	if len(b.withdrawn) == 0 {
+		return nil
+	}
 	marked := make(map[int32]bool, len(b.withdrawn))
 	for _, i := range b.withdrawn {
 		marked[i] = true
 	}
+	return marked
+}
+
+// WithoutWithdrawn gives the batch without the marked records.
+func (b *Batch) WithoutWithdrawn() *Batch {
+	marked := b.WithdrawnSet()
 	return b.Extract(func(i int32) bool { return !marked[i] })
 }
 
@@ -128,9 +148,9 @@ func (b *Batch) Each(visit func(m *Message)) {
 // Chunks counts the chunks, for tests.
 func (b *Batch) Chunks() int { return len(b.chunks) }
 
-// Find lists the completions of one completer. It must be one of pointers: only
+// find lists the completions of one completer. It must be one of pointers: only
 // calls are looked for, never plain functions, which cannot be compared.
-func (b *Batch) Find(done Completer) (found []Entry) {
+func (b *Batch) find(done Completer) (found []Entry) {
 	for _, e := range b.entries {
 		if e.Done == done {
 			found = append(found, e)

@@ -94,3 +94,16 @@ func (a *Account) wake() {
 	a.freed = make(chan struct{})
 	a.mu.Unlock()
 }
+
+// Room reports whether the account is below its limit.
+func (a *Account) Room() bool { return a.limit <= 0 || a.used.Load() < a.limit }
+
+// Under reports whether the account is other, or below it. A nil account is under none.
+func (a *Account) Under(other *Account) bool {
+	for at := a; at != nil; at = at.parent {
+		if at == other {
+			return true
+		}
+	}
+	return false
+}

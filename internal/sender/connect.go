@@ -17,7 +17,13 @@ var connections atomic.Uint64
 // reconnecting: a connection that was lost is made anew at once, so that
 // operators see a worker come up again without a message having to come first.
 func (s *Sender) reconnecting() bool {
-	return !s.downSince.IsZero() && s.attached()
+	return (!s.downSince.IsZero() || s.warm.Load()) && s.attached()
+}
+
+// Warm connects before there is anything to send.
+func (s *Sender) Warm() {
+	s.warm.Store(true)
+	s.poke()
 }
 
 func (s *Sender) attached() bool {
@@ -45,7 +51,9 @@ func (s *Sender) connect() (wait time.Duration) {
 	}
 	s.conn, s.number = c, connections.Add(1)
 	s.failures, s.downSince = 0, time.Time{}
+	s.warm.Store(false)
 	s.up.Store(true)
+	s.down.Store(false)
 	s.cfg.Host.Connected(s, time.Since(started))
 	return 0
 }
@@ -59,6 +67,7 @@ func (s *Sender) failed(err error) (wait time.Duration) {
 	}
 	s.failures++
 	s.up.Store(false)
+	s.down.Store(true)
 	s.cfg.Host.Disconnected(s, err, now.Sub(s.downSince), first)
 	s.cfg.Host.Refresh()
 	return s.backoff()
@@ -83,6 +92,7 @@ func (s *Sender) connectionLost() {
 	s.conn = nil
 	s.downSince = time.Now()
 	s.up.Store(false)
+	s.down.Store(true)
 	s.cfg.Host.Disconnected(s, fmt.Errorf("broker %d: %w", s.broker, err), 0, true)
 	s.cfg.Host.Refresh()
 }

@@ -70,6 +70,8 @@ type Sender struct {
 
 	pauseTill atomic.Int64 // unix nanoseconds; the broker asked for a pause
 	up        atomic.Bool
+	down      atomic.Bool
+	warm      atomic.Bool // connect although nothing waits
 	downSince time.Time
 	failures  int
 }
@@ -306,3 +308,7 @@ func isDone(c *conn.Conn) bool {
 		return false
 	}
 }
+
+// Down reports whether the broker is known not to be reachable: the last
+// connection was lost or could not be made, and none stands since.
+func (s *Sender) Down() bool { return s.down.Load() }

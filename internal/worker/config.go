@@ -12,6 +12,7 @@ import (
 type Config struct {
 	Topic           string
 	ID              *TopicID
+	Owner           any // what the host knows the topic by
 	Acks            int16
 	RequestTimeout  time.Duration
 	Idempotent      bool
@@ -74,9 +75,9 @@ type Sender interface {
 type Host interface {
 	// Clock gives the time by a clock that is read every few milliseconds.
 	Clock() int64
-	// Prepare hands a closed batch to the pool that massages and compresses; the
+	// PrepareBatch hands a closed batch to the pool that massages and compresses; the
 	// pool calls Prepared.
-	Prepare(l *Lane, b *batch.Batch)
+	PrepareBatch(l *Lane, b *batch.Batch)
 	// Resolved hands over a batch with its outcome, to run its completions. free
 	// says that its bytes may be recycled and credited, and then the batch; else
 	// Released follows when its last attempt has ended.

@@ -108,9 +108,6 @@ func (l *Lane) State() State {
 	return l.state
 }
 
-// Stop ends the lane: what it holds fails.
-func (l *Lane) Stop() { l.StopWith(ErrStopped) }
-
 // StopWith ends the lane: what it holds fails with err.
 func (l *Lane) StopWith(err error) {
 	l.mu.Lock()
@@ -163,4 +160,62 @@ func (l *Lane) waiting() (messages int, bytes int64) {
 		count(l.open)
 	}
 	return messages, bytes
+}
+
+// Reborn brings the lane into a topic that was deleted and created again: no
+// batch of it is in the new log, and the new leader knows none of its numbers.
+func (l *Lane) Reborn() {
+	l.mu.Lock()
+	l.abandon()
+	l.confirmed, l.epoch, l.ackedEnd = 0, -1, -1
+	l.pendingDoubt, l.doubting = nil, false
+	for i := range l.queue.len() {
+		b := l.queue.at(i)
+		if b.State == batch.Unresolved {
+			b.Move(batch.Sealed)
+		}
+		b.OutOfOrder = false
+	}
+	l.chain.broken = l.chain.number > 0
+	out := outcomes{lane: l}
+	l.turnBack(l.now())
+	l.finish(&out)
+}
+
+// FailWaiting fails what was never sent: the lane cannot get what it needs to send.
+func (l *Lane) FailWaiting(code int16, err error) {
+	l.mu.Lock()
+	l.close()
+	l.chain.waiting = false
+	out := outcomes{lane: l}
+	for i := l.next; i < l.queue.len(); {
+		b := l.queue.at(i)
+		if b.State != batch.Sealed || b.Attempts > 0 || b.Compressing {
+			i++
+			continue
+		}
+		l.queue.remove(i)
+		b.Acked = l.failure(b, code, false, err)
+		b.Move(batch.Failed)
+		out.dropped(b, err)
+		out.resolve(b)
+	}
+	l.finish(&out)
+}
+
+// Mark closes the open batch, as Flush does, and answers the ordinal of the last
+// batch that is there; Passed reports whether all up to it have their outcome.
+func (l *Lane) Mark() (ordinal uint64) {
+	l.mu.Lock()
+	l.close()
+	ordinal = l.ordinal
+	l.unlock()
+	return ordinal
+}
+
+// Passed: see Mark.
+func (l *Lane) Passed(ordinal uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.len() == 0 || l.queue.at(0).Ordinal > ordinal
 }

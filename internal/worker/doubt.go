@@ -152,7 +152,7 @@ func (l *Lane) Settle(f Finding) {
 // settleOne decides one batch by the finding.
 func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) {
 	switch {
-	case b.State == batch.Unresolved && f.Found && !after(lastSequence(b), f.Through):
+	case b.State == batch.Unresolved && f.Found && !Behind(lastSequence(b), f.Through):
 		b.Move(batch.Acked)
 		b.Acked = l.result(b, -1, -1)
 	case b.State == batch.Unresolved && f.Undecidable && l.cfg.ResendUndecided && q.Reason != DoubtRefused:
@@ -179,7 +179,7 @@ func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) 
 	}
 }
 
-// after compares sequence numbers, which wrap: whether a comes behind b.
-func after(a, b int32) bool {
+// Behind compares sequence numbers, which wrap: whether a comes behind b.
+func Behind(a, b int32) bool {
 	return int32((uint32(a)-uint32(b))&0x7fffffff) != 0 && (uint32(a)-uint32(b))&0x7fffffff < 1<<30
 }

@@ -81,8 +81,8 @@ func badError(a Answer, bad map[int32]string, err error) error {
 
 // Withdrawal says what became of the messages of a call that is over.
 type Withdrawal struct {
-	Withdrawn int // never sent, and never will be
-	OnTheWire int // may be written
+	Withdrawn []int32 // indexes in their call: never sent, and never will be
+	OnTheWire int     // may be written
 }
 
 // Withdraw takes back the messages of a completer that were never on the wire.
@@ -92,14 +92,14 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	l.mu.Lock()
 	defer l.unlock()
 	if l.open != nil {
-		w.Withdrawn += l.withdrawFrom(l.open, done)
+		w.Withdrawn = append(w.Withdrawn, l.open.WithdrawAll(done)...)
 	}
 	for i := 0; i < l.queue.len(); i++ {
 		b := l.queue.at(i)
 		if b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing {
-			n := l.withdrawFrom(b, done)
-			w.Withdrawn += n
-			if n > 0 && l.rebuild(i) {
+			taken := b.WithdrawAll(done)
+			w.Withdrawn = append(w.Withdrawn, taken...)
+			if len(taken) > 0 && l.rebuild(i) {
 				i--
 			}
 			continue
@@ -107,14 +107,6 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 		w.OnTheWire += b.Forget(done)
 	}
 	return w
-}
-
-func (l *Lane) withdrawFrom(b *batch.Batch, done batch.Completer) (n int) {
-	for _, e := range b.Find(done) {
-		b.Withdraw(e.First, e.Count)
-		n += int(e.Count)
-	}
-	return n
 }
 
 // rebuild takes the withdrawn records out of a closed batch. It reports whether

@@ -29,6 +29,7 @@ type Lane struct {
 	unpacked int // closed batches that the pool may not have seen
 	next     int // index in queue of the first batch not given to a connection
 	ordinal  uint64
+	force    bool // PutAnyway
 	flushing bool // the open batch is due although it is not full
 
 	inFlight  int    // attempts of this term without an answer
@@ -122,6 +123,13 @@ func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool
 	return nil
 }
 
+// PutAnyway is Put for a message that was accepted before, whatever the limits.
+func (l *Lane) PutAnyway(m *batch.Message, done batch.Completer, arg int32) {
+	l.force = true
+	l.Put(m, done, arg, false)
+	l.force = false
+}
+
 func (l *Lane) openBatch() *batch.Batch {
 	// The real clock: after a suspend the other one is stale (ENGINE_RULES 17).
 	b := batch.New(time.Now())
@@ -134,6 +142,15 @@ func (l *Lane) openBatch() *batch.Batch {
 // charge takes room for a record and for its place among the messages.
 func (l *Lane) charge(b *batch.Batch, size int) (full *memory.Account) {
 	limits := &l.Partition.limits
+	if l.force {
+		need := b.Need(size, l.expected)
+		if need > 0 {
+			b.Grow(need)
+		}
+		limits.Charge(int64(need), 1)
+		b.AddCharge(int64(need), 1)
+		return nil
+	}
 	if limits.Messages != nil {
 		if full = limits.Messages.TryCharge(1); full != nil {
 			return full
@@ -187,7 +204,7 @@ func (l *Lane) Commit(immediate bool) (buffered int) {
 	call := l.signal()
 	l.mu.Unlock()
 	for _, b := range prepare {
-		l.host.Prepare(l, b)
+		l.host.PrepareBatch(l, b)
 	}
 	if !linger.IsZero() && call.sender != nil {
 		call.sender.Later(l, linger)
@@ -314,7 +331,7 @@ func (l *Lane) unlock() {
 	call := l.signal()
 	l.mu.Unlock()
 	for _, b := range prepare {
-		l.host.Prepare(l, b)
+		l.host.PrepareBatch(l, b)
 	}
 	call.make(l)
 }

@@ -82,7 +82,7 @@ func (p *Partition) start(worker int) *Lane {
 	p.lanes.Store(&grown)
 	p.mu.Unlock()
 	if stopped {
-		l.Stop()
+		l.StopWith(ErrStopped)
 		return l
 	}
 	// A leader that changes now is told to the lane by SetLeader, which finds it
@@ -119,13 +119,13 @@ func (p *Partition) SetLeader(leader, epoch int32) (moved bool) {
 	return moved
 }
 
-// Stop ends the partition's lanes. Their batches fail.
-func (p *Partition) Stop() {
+// StopWith ends the partition's lanes. Their batches fail with err.
+func (p *Partition) StopWith(err error) {
 	p.mu.Lock()
 	p.stopped = true
 	p.mu.Unlock()
 	for _, l := range p.Started() {
-		l.Stop()
+		l.StopWith(err)
 	}
 }
 

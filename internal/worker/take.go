@@ -72,7 +72,7 @@ func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, ro
 	needID := l.wantsID()
 	l.mu.Unlock()
 	for _, b := range prepare {
-		l.host.Prepare(l, b)
+		l.host.PrepareBatch(l, b)
 	}
 	call.make(l)
 	if needID {

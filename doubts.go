@@ -1,0 +1,104 @@
+package ekaf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/cluster"
+	"github.com/ekaf-go/ekaf/internal/worker"
+)
+
+// producerStateMargin is how much younger than the broker's expiry (24 hours by
+// default) an id's last timestamp must be for a resend to be safe.
+const producerStateMargin = 12 * time.Hour
+
+// Doubt implements worker.Host: it asks the cluster what became of a lane's
+// batches, on a goroutine of its own, for as long as that takes.
+func (p *Producer) Doubt(l *worker.Lane, q worker.Question) {
+	p.background.Go(func() {
+		finding, err := p.find(p.ctx, l, q)
+		if err != nil {
+			finding = worker.Finding{Undecidable: true, Err: fmt.Errorf("%w: %w", ErrUndecidable, err)}
+		}
+		l.Settle(finding)
+	})
+}
+
+// find asks the leader what it remembers, and then the log up to the high
+// watermark, which alone says what is committed. While the leader holds batches
+// in question that are not committed yet, it asks again: they may still be, or
+// another leader may come without them.
+func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) (worker.Finding, error) {
+	topic, partition := topicOf(l).name, l.Partition.ID
+	for {
+		state, known, err := p.cluster.LastProducer(ctx, topic, partition, q.ID.Producer)
+		if err != nil {
+			return worker.Finding{}, err
+		}
+		known = known && state.Epoch == q.ID.Epoch
+		alive := known && time.Since(state.LastTimestamp) < producerStateMargin
+		if q.Reason == worker.DoubtOld && alive {
+			return worker.Finding{Alive: true}, nil
+		}
+		if known && state.LastSequence == before(q.First) {
+			return worker.Finding{Alive: alive}, nil // the leader took all before them, and none of them
+		}
+		found, err := p.cluster.ReadBack(ctx, topic, partition, max(q.AckedEnd, 0), q.ID.Producer, q.ID.Epoch)
+		if err != nil {
+			return worker.Finding{}, err
+		}
+		if holdsMore(known, state, found, q) {
+			if err := sleep(ctx, commitPause); err != nil {
+				return worker.Finding{}, err
+			}
+			continue
+		}
+		return conclude(found, q), nil
+	}
+}
+
+// commitPause is the wait before a leader is asked again about batches that it
+// holds and has not committed.
+const commitPause = 200 * time.Millisecond
+
+// holdsMore: the leader has taken a batch in question that the committed log does not show.
+func holdsMore(known bool, state cluster.ProducerState, found cluster.Found, q worker.Question) bool {
+	if !known || worker.Behind(q.First, state.LastSequence) {
+		return false
+	}
+	return !found.Written || worker.Behind(state.LastSequence, found.LastSequence) && worker.Behind(q.Last, found.LastSequence)
+}
+
+// conclude reads what the log says.
+func conclude(found cluster.Found, q worker.Question) (f worker.Finding) {
+	switch {
+	case found.Written:
+		f.Found, f.Through = true, found.LastSequence
+	case found.Undecidable:
+		f.Undecidable = true
+		f.Err = fmt.Errorf("%w: the log was cut behind offset %d", ErrUndecidable, q.AckedEnd)
+	case q.AckedEnd > found.LogEnd:
+		f.Lost = true
+		f.Err = fmt.Errorf("the log ends at offset %d, but records up to %d were acked", found.LogEnd, q.AckedEnd)
+	case q.Reason == worker.DoubtGap && !q.Gap:
+		f.Lost = true
+		f.Err = errors.New("the leader knows less of this producer than it has acked")
+	}
+	return f
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// before is the sequence number in front of another, which wraps.
+func before(sequence int32) int32 { return int32((uint32(sequence) - 1) & 0x7fffffff) }

@@ -1,0 +1,124 @@
+package ekaf
+
+import (
+	"errors"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/worker"
+)
+
+// The producer is the host of all lanes: this file is what they ask of it.
+
+func topicOf(l *worker.Lane) *topic { return l.Partition.Config().Owner.(*topic) }
+
+// Clock implements worker.Host.
+func (p *Producer) Clock() int64 { return p.clock.Now() }
+
+// PrepareBatch implements worker.Host: massage and compression run in a small pool.
+func (p *Producer) PrepareBatch(l *worker.Lane, b *batch.Batch) {
+	p.pool.run(func() {
+		fault := l.Prepare(b)
+		if hook, ok := errors.AsType[*worker.HookPanic](fault); ok {
+			p.emit(topicOf(l), Event{Kind: EventCallbackPanicked, Err: panicError{hook.Value}})
+		} else if fault != nil {
+			p.log.Warn("a batch goes uncompressed", "topic", topicOf(l).name, "error", fault)
+		}
+	})
+}
+
+// Resolved implements worker.Host. The memory is credited before any completion
+// runs: a callback may produce under Block.
+func (p *Producer) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free bool) {
+	t := topicOf(l)
+	r.Topic = t
+	if r.Err != nil {
+		p.countDrop(t, r.Err, b.Count())
+	}
+	if free {
+		p.free(l, b)
+	}
+	p.complete(b, r, free)
+}
+
+// Released implements worker.Host.
+func (p *Producer) Released(l *worker.Lane, b *batch.Batch) { p.free(l, b) }
+
+func (p *Producer) free(l *worker.Lane, b *batch.Batch) {
+	bytes, messages := b.Charged()
+	b.FreeBytes()
+	limits := l.Partition.Limits()
+	limits.Credit(bytes, messages)
+}
+
+// complete runs the completions of a batch whose bytes are gone: those of waiting
+// callers at once, user code on its own goroutine.
+func (p *Producer) complete(b *batch.Batch, r batch.Result, recycle bool) {
+	deferred := false
+	for _, e := range b.Entries() {
+		if e.Done.Inline() {
+			e.Done.Complete(e, &r)
+		} else {
+			deferred = true
+		}
+	}
+	if deferred {
+		p.callbacks.run(resolution{b, r, recycle})
+	} else if recycle {
+		b.Recycle()
+	}
+}
+
+// completeOne fails a single message that is in no batch.
+func (p *Producer) completeOne(t *topic, done batch.Completer, arg int32, err error) {
+	if done == nil {
+		return
+	}
+	cause := err
+	partition := int32(-1)
+	if delivery, ok := errors.AsType[*DeliveryError](err); ok {
+		cause, partition = delivery.Err, delivery.Partition
+	}
+	r := &batch.Result{Topic: t, Partition: partition, BaseOffset: -1, LogAppendTime: -1, Err: cause}
+	e := batch.Entry{Done: done, Count: 1, Arg: arg}
+	if done.Inline() {
+		done.Complete(e, r)
+		return
+	}
+	p.callbacks.call(func() { done.Complete(e, r) })
+}
+
+// Refresh implements worker.Host and sender.Host.
+func (p *Producer) Refresh() { p.cluster.Refresh() }
+
+// Resized implements worker.Host.
+func (p *Producer) Resized(part *worker.Partition, workers int) {
+	p.log.Debug("a partition's number of workers changed",
+		"topic", part.Config().Topic, "partition", part.ID, "workers", workers)
+}
+
+// laneEvents maps what a lane reports to the events of the public API.
+var laneEvents = [...]EventKind{
+	worker.EventState:       EventWorkerState,
+	worker.EventSent:        EventFlush,
+	worker.EventAnswered:    EventFlushedReplied,
+	worker.EventRetry:       EventRetry,
+	worker.EventDropped:     EventDropped,
+	worker.EventDataLoss:    EventDataLoss,
+	worker.EventUndecidable: EventUndecidable,
+}
+
+// Event implements worker.Host.
+func (p *Producer) Event(e worker.Event) {
+	t := topicOf(e.Lane)
+	if t.settings.onEvent == nil && !p.loud {
+		return
+	}
+	out := Event{
+		Kind: laneEvents[e.Kind], Partition: e.Lane.Partition.ID, Worker: e.Lane.Worker, Broker: e.Broker,
+		Messages: e.Messages, Bytes: e.Bytes, Took: e.Took, Err: e.Err,
+	}
+	if e.Kind == worker.EventState {
+		out.From, out.To = e.From.String(), e.To.String()
+	}
+	p.emitLane(t, e.Lane, out)
+}

@@ -1,0 +1,204 @@
+package ekaf
+
+import (
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/memory"
+)
+
+// parking keeps messages of a topic whose partitions are unknown. They are
+// encoded as in a batch, into pages that will never be sent; beside them stands,
+// for each run of messages of a call, how the call wanted them handled.
+// Guarded by the topic's lock.
+type parking struct {
+	topic *topic
+	pages []*page
+	n     int
+}
+
+// page is a batch used as memory, with the runs of messages in it.
+type page struct {
+	batch *batch.Batch
+	runs  []run
+}
+
+// run is a call's messages, which stay together if they have no key.
+type run struct {
+	first, count int32
+	partition    int32 // explicit partition plus one, or 0
+	immediate    bool
+}
+
+// pageBytes bounds a page; a larger message gets one of its own. pageAge bounds
+// its time, so that a delivery timeout, which ends pages, is not far off.
+const (
+	pageBytes = 64 << 10
+	pageAge   = 100 * time.Millisecond
+)
+
+func (k *parking) count() int { return k.n }
+
+// put encodes a message. join says that it belongs to the run before.
+func (k *parking) put(m *batch.Message, partition int32, immediate bool, done batch.Completer, arg int32, join bool) (full *memory.Account) {
+	t := k.topic
+	pg := k.page(m)
+	b := pg.batch
+	if m.Time == 0 {
+		m.Time = max(t.producer.clock.Now(), b.BaseTime())
+	}
+	size, body := b.RecordSize(m)
+	if t.messages != nil {
+		if full = t.messages.TryCharge(1); full != nil {
+			return full
+		}
+		b.AddCharge(0, 1)
+	}
+	if need := b.Need(size, 0); need > 0 {
+		if full = t.bytes.TryCharge(int64(need)); full != nil {
+			if t.messages != nil {
+				t.messages.Credit(1)
+				b.AddCharge(0, -1)
+			}
+			return full
+		}
+		b.Grow(need)
+		b.AddCharge(int64(need), 0)
+	}
+	at := b.Append(m, size, body)
+	k.n++
+	if done != nil && b.AddEntry(batch.Entry{Done: done, First: at, Count: 1, Arg: arg}) {
+		t.bytes.Charge(batch.EntryBlockBytes)
+		b.AddCharge(batch.EntryBlockBytes, 0)
+	}
+	if n := len(pg.runs); join && n > 0 && pg.runs[n-1].partition == partition {
+		pg.runs[n-1].count++
+	} else {
+		pg.runs = append(pg.runs, run{first: at, count: 1, partition: partition, immediate: immediate})
+	}
+	return nil
+}
+
+// page is the one that takes the message.
+func (k *parking) page(m *batch.Message) *page {
+	if n := len(k.pages); n > 0 {
+		last := k.pages[n-1]
+		b := last.batch
+		young := k.topic.producer.clock.Now()-b.Opened.UnixMilli() < pageAge.Milliseconds()
+		if young && b.Size()+batch.MaxRecordSize(m) <= pageBytes && (m.Time == 0 || b.FitsTime(m.Time)) {
+			return last
+		}
+	}
+	pg := &page{batch: k.topic.newPage(m)}
+	k.pages = append(k.pages, pg)
+	return pg
+}
+
+// moveTo gives all messages to the lanes of their partitions, whatever the
+// limits: they were accepted. Each page's memory goes back once it is moved.
+func (k *parking) moveTo(v *view) {
+	pages := k.pages
+	k.pages, k.n = nil, 0
+	for _, pg := range pages {
+		k.movePage(pg, v)
+		k.release(pg.batch)
+	}
+}
+
+func (k *parking) movePage(pg *page, v *view) {
+	entries := pg.batch.Entries()
+	gone := pg.batch.WithdrawnSet()
+	runs := pg.runs
+	index, entry := int32(0), 0
+	mover := mover{topic: k.topic, view: v}
+	pg.batch.Each(func(m *batch.Message) {
+		if len(runs) > 0 && index >= runs[0].first+runs[0].count {
+			mover.commit()
+			runs = runs[1:]
+		}
+		for entry < len(entries) && entries[entry].First+entries[entry].Count <= index {
+			entry++
+		}
+		var done batch.Completer
+		var arg int32
+		if entry < len(entries) && entries[entry].First <= index {
+			done, arg = entries[entry].Done, entries[entry].Arg+index-entries[entry].First
+		}
+		if !gone[index] {
+			mover.put(m, runs[0], done, arg)
+		}
+		index++
+	})
+	mover.commit()
+}
+
+// release frees a page.
+func (k *parking) release(b *batch.Batch) {
+	bytes, messages := b.Charged()
+	b.FreeBytes()
+	b.Recycle()
+	k.topic.bytes.Credit(bytes)
+	if k.topic.messages != nil {
+		k.topic.messages.Credit(messages)
+	}
+}
+
+// fail gives all messages up and counts them.
+func (k *parking) fail(err error) (failed int) {
+	pages := k.pages
+	failed = k.n
+	k.pages, k.n = nil, 0
+	for _, pg := range pages {
+		b := pg.batch
+		bytes, messages := b.Charged()
+		b.FreeBytes()
+		k.topic.bytes.Credit(bytes)
+		if k.topic.messages != nil {
+			k.topic.messages.Credit(messages)
+		}
+		k.topic.producer.complete(b, batch.Result{
+			Topic: k.topic, Partition: -1, BaseOffset: -1, LogAppendTime: -1, Err: err,
+		}, true)
+	}
+	return failed
+}
+
+// withdraw takes a call's messages out and answers their indexes in it.
+func (k *parking) withdraw(done batch.Completer) (args []int32) {
+	for _, pg := range k.pages {
+		args = append(args, pg.batch.WithdrawAll(done)...)
+	}
+	k.n -= len(args)
+	return args
+}
+
+// dropOldest gives the oldest page up.
+func (k *parking) dropOldest(err error) bool {
+	if len(k.pages) == 0 {
+		return false
+	}
+	one := parking{topic: k.topic, pages: k.pages[:1:1], n: k.pages[0].batch.Live()}
+	k.pages = k.pages[1:]
+	k.n -= one.n
+	dropped := one.fail(err)
+	k.topic.producer.emit(k.topic, Event{Kind: EventDropped, Messages: dropped, Err: err})
+	return true
+}
+
+// expire gives up the pages whose first message came before a time.
+func (k *parking) expire(before time.Time, err error) (expired int) {
+	n := 0
+	for n < len(k.pages) && k.pages[n].batch.Opened.Before(before) {
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	old := parking{topic: k.topic, pages: k.pages[:n:n]}
+	for _, pg := range old.pages {
+		old.n += pg.batch.Live()
+	}
+	k.pages = k.pages[n:]
+	k.n -= old.n
+	return old.fail(err)
+}

@@ -1,0 +1,390 @@
+package ekaf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/clock"
+	"github.com/ekaf-go/ekaf/internal/cluster"
+	"github.com/ekaf-go/ekaf/internal/conn"
+	"github.com/ekaf-go/ekaf/internal/memory"
+	"github.com/ekaf-go/ekaf/internal/sender"
+	"github.com/ekaf-go/ekaf/internal/worker"
+)
+
+// Producer publishes messages to a Kafka cluster. Make one with New and share
+// it: all methods may be called from any goroutine.
+type Producer struct {
+	settings *settings
+	log      *slog.Logger
+	loud     bool // a logger is set
+	clock    *clock.Clock
+	cluster  *cluster.Cluster
+	bytes    *memory.Account
+	messages *memory.Account
+
+	identities *identities
+	callbacks  *callbacks
+	events     *eventQueue
+	pool       *pool
+	statsd     *statsdSockets
+	drops      dropCounters
+
+	topics   atomic.Pointer[map[string]*topic]
+	topicsMu sync.Mutex // serialises changes of topics
+
+	senderConfig  *sender.Config
+	sendersMu     sync.Mutex // guards the following
+	senders       map[senderKey]*sender.Sender
+	sendersClosed bool
+
+	ctx        context.Context // ends when the producer is torn down
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	closing    chan struct{} // closed when Close begins
+	closeOnce  sync.Once
+	closeErr   error
+	closed     chan struct{}
+}
+
+// New makes a producer. It checks the options, all at once (*ConfigError), and
+// touches no network: brokers may be down, for as long as the buffer lasts.
+func New(options ...Option) (*Producer, error) {
+	s, err := newSettings(options)
+	if err != nil {
+		return nil, err
+	}
+	p := &Producer{
+		settings: s, log: s.logger, loud: s.logger != nil, clock: clock.New(),
+		bytes:    memory.NewAccount("producer", s.bufferBytes, nil),
+		messages: memory.NewAccount("producer", s.bufferMessages, nil),
+		senders:  map[senderKey]*sender.Sender{},
+		closing:  make(chan struct{}), closed: make(chan struct{}),
+		statsd: newStatsdSockets(s.statsd),
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.callbacks = newCallbacks(p.callbackPanicked)
+	p.events = &eventQueue{panicked: p.callbackPanicked}
+	p.pool = newPool()
+	p.topics.Store(&map[string]*topic{})
+	p.connect()
+	p.identities = newIdentities(p.ctx, p.fetchID, p.background.Go)
+	for _, name := range s.bootstrapTopics {
+		if _, err := p.topic(name); err != nil {
+			_ = p.Close(context.Background())
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// connect prepares, without network, the ways to the cluster.
+func (p *Producer) connect() {
+	s := p.settings
+	base := conn.Config{
+		ClientID: s.clientID, SoftwareName: "ekaf", SoftwareVersion: Version,
+		Dial: s.dial, TLS: s.tls, SASL: s.sasl.mechanism, DialTimeout: s.dialTimeout,
+		// The broker may use all of RequestTimeout for its replicas; the
+		// connection waits a little longer for it to say so.
+		RequestTimeout: s.requestTimeout + answerGrace,
+	}
+	if p.loud {
+		base.Logger = p.log
+	}
+	p.senderConfig = &sender.Config{
+		Conn: &base, BackoffMin: s.backoffMin, BackoffMax: s.backoffMax,
+		IdleTimeout: s.idleTimeout, Logger: p.log, Host: p,
+	}
+	p.cluster = cluster.New(cluster.Config{
+		Seeds: s.brokers, Conn: base, RefreshEvery: s.metadataRefresh,
+		BackoffMin: s.backoffMin, BackoffMax: s.backoffMax, AllowAutoCreate: s.autoCreate,
+		OnSnapshot: p.learn, OnFailure: p.bootstrapFailed, Logger: base.Logger,
+	})
+	p.background.Go(p.sweep)
+}
+
+// answerGrace is how much longer than RequestTimeout a connection waits.
+const answerGrace = 2 * time.Second
+
+func (p *Producer) fetchID(ctx context.Context) (worker.ID, error) {
+	id, epoch, err := p.cluster.ProducerID(ctx)
+	return worker.ID{Producer: id, Epoch: epoch}, err
+}
+
+// topic finds a topic, or begins with it.
+func (p *Producer) topic(name string) (*topic, error) {
+	if t := (*p.topics.Load())[name]; t != nil {
+		return t, nil
+	}
+	return p.beginTopic(name)
+}
+
+func (p *Producer) beginTopic(name string) (*topic, error) {
+	if err := checkTopicName(name); err != nil {
+		return nil, err
+	}
+	p.topicsMu.Lock()
+	defer p.topicsMu.Unlock()
+	select {
+	case <-p.closing:
+		return nil, ErrClosed
+	default:
+	}
+	known := *p.topics.Load()
+	if t := known[name]; t != nil {
+		return t, nil
+	}
+	t := newTopic(p, name, p.settings.forTopic(name))
+	grown := maps.Clone(known)
+	grown[name] = t
+	p.topics.Store(&grown)
+	if t.lanes.Idempotent {
+		p.identities.prefetch()
+	}
+	p.cluster.Want(name)
+	return t, nil
+}
+
+func (p *Producer) allTopics() map[string]*topic { return *p.topics.Load() }
+
+// maxTopicName is Kafka's own limit.
+const maxTopicName = 249
+
+func checkTopicName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: it is empty", ErrInvalidTopic)
+	case len(name) > maxTopicName:
+		return fmt.Errorf("%w: it has %d characters, Kafka allows %d", ErrInvalidTopic, len(name), maxTopicName)
+	case name == "." || name == "..":
+		return fmt.Errorf("%w: %q", ErrInvalidTopic, name)
+	}
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+		default:
+			return fmt.Errorf("%w: %q holds %q; Kafka allows letters, digits, dot, underscore and hyphen", ErrInvalidTopic, name, r)
+		}
+	}
+	return nil
+}
+
+// sweepEvery is how often delivery timeouts and grown partitions are looked at.
+const sweepEvery = 100 * time.Millisecond
+
+// sweep does what is done by time and not by an event.
+func (p *Producer) sweep() {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-p.ctx.Done():
+			return
+		}
+		now := time.Now()
+		for _, t := range p.allTopics() {
+			t.sweep(now)
+		}
+	}
+}
+
+func (t *topic) sweep(now time.Time) {
+	if t.settings.deliveryTimeout > 0 {
+		t.mu.Lock()
+		expired := t.parked.expire(now.Add(-t.settings.deliveryTimeout), ErrTimeout)
+		t.mu.Unlock()
+		if expired > 0 {
+			t.producer.emit(t, Event{Kind: EventDropped, Messages: expired, Err: ErrTimeout})
+		}
+		for _, l := range t.started() {
+			l.Expire(now, ErrTimeout)
+		}
+	}
+	if t.settings.workersMax > t.settings.workers {
+		if v := t.view.Load(); v != nil {
+			for _, part := range v.partitions {
+				part.Idle(now.UnixMilli())
+			}
+		}
+	}
+}
+
+// flushFor lets lanes send what they linger on, because somebody waits for memory.
+func (p *Producer) flushFor(full *memory.Account) {
+	for _, t := range p.allTopics() {
+		for _, l := range t.started() {
+			if limits := l.Partition.Limits(); limits.Bytes.Under(full) || limits.Messages.Under(full) {
+				l.Flush()
+			}
+		}
+	}
+}
+
+// dropOldest gives up a batch that was never sent: of the lane that has no room,
+// else of the largest backlog of a topic in downtime.
+func (p *Producer) dropOldest(t *topic, lane *worker.Lane) bool {
+	if lane != nil && lane.DropOldest(ErrDropped) {
+		return true
+	}
+	if lane == nil {
+		t.mu.Lock()
+		dropped := t.parked.dropOldest(ErrDropped)
+		t.mu.Unlock()
+		if dropped {
+			return true
+		}
+	}
+	var largest *worker.Lane
+	var most int64
+	for _, other := range p.allTopics() {
+		for _, l := range other.started() {
+			if l.State() != worker.Downtime {
+				continue
+			}
+			if n := l.NeverTried(); n > most {
+				largest, most = l, n
+			}
+		}
+	}
+	return largest != nil && largest.DropOldest(ErrDropped)
+}
+
+func (p *Producer) callbackPanicked(value any) {
+	err := panicError{value}
+	p.log.Error("a callback panicked", "panic", fmt.Sprint(value))
+	for _, t := range p.allTopics() {
+		p.emit(t, Event{Kind: EventCallbackPanicked, Err: err})
+		return
+	}
+}
+
+// Flush sends what lingers and waits until all messages accepted before have
+// their outcome and their callbacks have run, or until ctx ends.
+func (p *Producer) Flush(ctx context.Context) error {
+	marks := map[*worker.Lane]uint64{}
+	for _, t := range p.allTopics() {
+		if err := p.waitUnparked(ctx, t); err != nil {
+			return p.undelivered(err)
+		}
+		for _, l := range t.started() {
+			marks[l] = l.Mark()
+		}
+	}
+	for l, mark := range marks {
+		if err := poll(ctx, func() bool { return l.Passed(mark) }); err != nil {
+			return p.undelivered(err)
+		}
+	}
+	select {
+	case <-p.callbacks.quiet():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("all is delivered, but callbacks are still running: %w", ctx.Err())
+	}
+}
+
+func (p *Producer) waitUnparked(ctx context.Context, t *topic) error {
+	return poll(ctx, func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.parked.count() == 0
+	})
+}
+
+// poll waits for a condition. A flush is rare and long compared to the pauses,
+// which spares the hot path any bookkeeping for it.
+func poll(ctx context.Context, done func() bool) error {
+	for pause := 200 * time.Microsecond; !done(); pause = min(2*pause, 10*time.Millisecond) {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UndeliveredError says what Flush or Close could not deliver in its time.
+type UndeliveredError struct {
+	// Messages is the number without an outcome when the time was over; after
+	// Close each of them has failed with ErrClosed.
+	Messages int
+	// Topics is that number by topic.
+	Topics map[string]int
+	// Err is why there was no more time, and the last failure of the cluster.
+	Err error
+}
+
+func (e *UndeliveredError) Error() string {
+	return fmt.Sprintf("%d messages were not delivered: %v", e.Messages, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *UndeliveredError) Unwrap() error { return e.Err }
+
+func (p *Producer) undelivered(err error) error {
+	u := &UndeliveredError{Topics: map[string]int{}, Err: err}
+	for name, t := range p.allTopics() {
+		t.mu.Lock()
+		n := t.waitingLocked()
+		t.mu.Unlock()
+		if n > 0 {
+			u.Topics[name] = n
+			u.Messages += n
+		}
+	}
+	if last := p.cluster.LastError(); last != nil {
+		u.Err = fmt.Errorf("%w (the cluster: %w)", err, last)
+	}
+	return u
+}
+
+// Close stops accepting messages, delivers what it can until ctx ends, fails the
+// rest with ErrClosed, and waits for all callbacks. It answers an
+// *UndeliveredError if there was a rest. No goroutine or connection is left.
+// Further calls wait for the first and answer the same.
+func (p *Producer) Close(ctx context.Context) error {
+	p.closeOnce.Do(func() {
+		p.topicsMu.Lock()
+		close(p.closing)
+		p.topicsMu.Unlock()
+		p.closeErr = p.Flush(ctx)
+		p.tearDown()
+		close(p.closed)
+	})
+	<-p.closed
+	return p.closeErr
+}
+
+// tearDown ends everything, from the top down: topics fail what they hold,
+// connections end the attempts that are left, then callbacks and events run out.
+func (p *Producer) tearDown() {
+	p.cancel()
+	for _, t := range p.allTopics() {
+		t.close(ErrClosed)
+	}
+	p.sendersMu.Lock()
+	p.sendersClosed = true
+	p.sendersMu.Unlock()
+	for _, s := range p.listSenders() {
+		s.Stop()
+	}
+	p.cluster.Close()
+	p.pool.close()
+	p.background.Wait()
+	p.clock.Close()
+	<-p.callbacks.quiet()
+	p.events.wait(context.Background())
+	p.statsd.close()
+	if errors.Is(p.closeErr, context.Canceled) || errors.Is(p.closeErr, context.DeadlineExceeded) {
+		p.log.Warn("closed with messages undelivered", "error", p.closeErr)
+	}
+}

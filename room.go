@@ -1,0 +1,141 @@
+package ekaf
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/memory"
+	"github.com/ekaf-go/ekaf/internal/worker"
+)
+
+// makeRoom applies the full-buffer policy: nil means try again. lane is the
+// worker that had no room, nil while the topic's partitions are unknown.
+func (t *topic) makeRoom(ctx context.Context, full *memory.Account, lane *worker.Lane, n int, o *order) error {
+	partition := int32(-1)
+	if lane != nil {
+		partition = lane.Partition.ID
+	}
+	err := fmt.Errorf("%w: the limit of the %s is reached", ErrFull, full.Name)
+	t.producer.emit(t, Event{Kind: EventMaxDowntimeBufferReached, Partition: partition, Messages: n, Err: err})
+	switch o.policy {
+	case Block:
+		return t.waitForRoom(ctx, full, lane)
+	case DropOldest:
+		if t.producer.dropOldest(t, lane) {
+			return nil
+		}
+		return err
+	case DropNewest:
+		return ErrDropped
+	default:
+		return err
+	}
+}
+
+// waitForRoom waits for a credit. While anyone waits, linger is off: the lanes
+// would otherwise sit half full on the memory that is waited for.
+func (t *topic) waitForRoom(ctx context.Context, full *memory.Account, lane *worker.Lane) error {
+	freed, done := full.Wait()
+	defer done()
+	if full.Room() {
+		return nil // a credit came between the refusal and the wait
+	}
+	if lane != nil {
+		lane.Flush()
+	}
+	t.producer.flushFor(full)
+	select {
+	case <-freed:
+		return nil
+	case <-ctx.Done():
+		return &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, Err: fmt.Errorf("%w: %w", ErrFull, ctx.Err())}
+	case <-t.producer.closing:
+		return ErrClosed
+	}
+}
+
+// dropRun fails the messages of a run that DropNewest gives up: they count as
+// accepted, and get their outcome.
+func (t *topic) dropRun(msgs []Message, i int, next []int32, o *order) {
+	n := 0
+	for ; i >= 0 && i < len(msgs); i = after(i, next) {
+		done, _ := o.completer(&msgs[i])
+		t.producer.completeOne(t, done, o.base+int32(i), ErrDropped)
+		n++
+	}
+	t.producer.countDrop(t, ErrDropped, n)
+	t.producer.emit(t, Event{Kind: EventDropped, Partition: -1, Messages: n, Err: ErrDropped})
+}
+
+// park keeps messages of a topic whose partitions are unknown. It reports false,
+// having taken none, if they became known.
+func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool) {
+	t.producer.cluster.Want(t.name)
+	i := 0
+	for i < len(msgs) {
+		t.mu.Lock()
+		if t.state == TopicClosed {
+			t.mu.Unlock()
+			o.refuseFrom(msgs, i, nil, ErrClosed)
+			return true
+		}
+		if t.view.Load() != nil {
+			t.mu.Unlock()
+			if i == 0 {
+				return false
+			}
+			base := o.base
+			o.base += int32(i)
+			t.produce(ctx, msgs[i:], o)
+			o.base = base
+			return true
+		}
+		var full *memory.Account
+		i, full = t.parkFrom(msgs, i, o)
+		down, waiting := t.state == TopicDowntime, t.parked.count()
+		t.mu.Unlock()
+		if full == nil {
+			o.note(Buffered{Partition: -1, Messages: waiting})
+			if down {
+				t.producer.emit(t, Event{Kind: EventDowntimeSaved, Messages: len(msgs)})
+			}
+			return true
+		}
+		if err := t.makeRoom(ctx, full, nil, len(msgs)-i, o); err != nil {
+			if err == ErrDropped {
+				t.dropRun(msgs, i, nil, o)
+			} else {
+				o.refuseFrom(msgs, i, nil, err)
+			}
+			return true
+		}
+	}
+	return true
+}
+
+// parkFrom puts messages into the parking, as many as there is room for.
+func (t *topic) parkFrom(msgs []Message, i int, o *order) (int, *memory.Account) {
+	for first := i; i < len(msgs); i++ {
+		m := &msgs[i]
+		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
+		if !m.Timestamp.IsZero() {
+			bm.Time = m.Timestamp.UnixMilli()
+		}
+		done, _ := o.completer(m)
+		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.base+int32(i), i > first); full != nil {
+			return i, full
+		}
+	}
+	return i, nil
+}
+
+// newPage makes a page of the parking for a message.
+func (t *topic) newPage(m *batch.Message) *batch.Batch {
+	b := batch.New(time.Now())
+	if m.Time != 0 && !b.FitsTime(m.Time) {
+		b.Rebase(m.Time)
+	}
+	return b
+}

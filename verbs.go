@@ -1,0 +1,378 @@
+package ekaf
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ekaf-go/ekaf/internal/worker"
+)
+
+// The four verbs. Immediate verbs send as soon as the connection can take it;
+// batched ones wait for BatchRecords, BatchBytes or Linger. Async verbs never
+// wait for the network; sync ones wait until ctx ends.
+//
+// An error of a verb means that messages were not accepted: their callbacks are
+// not called. If only some of a list were refused it is a *RefusedError.
+
+// ProduceSync sends messages at once and waits for their acks. If ctx ends
+// first, messages that were not on the wire are withdrawn and never sent later;
+// for the others the error says MaybeWritten. The error is that of the first
+// message that failed; with several messages, each Ack has its own.
+func (p *Producer) ProduceSync(ctx context.Context, topic string, msgs ...Message) (Acked, error) {
+	t, err := p.topic(topic)
+	if err != nil {
+		return Acked{}, err
+	}
+	return t.sync(ctx, msgs)
+}
+
+// ProduceAsync hands messages over and returns at once; they are sent as soon
+// as the connection can take them. Outcomes go to the messages' callbacks, if any.
+func (p *Producer) ProduceAsync(ctx context.Context, topic string, msgs ...Message) error {
+	t, err := p.topic(topic)
+	if err != nil {
+		return err
+	}
+	return t.async(ctx, msgs)
+}
+
+// ProduceAsyncFunc is ProduceAsync with one callback for the call: fn gets what
+// ProduceSync would answer, once all messages have their outcome.
+func (p *Producer) ProduceAsyncFunc(ctx context.Context, topic string, fn func(Acked, error), msgs ...Message) error {
+	t, err := p.topic(topic)
+	if err != nil {
+		return err
+	}
+	_, err = t.asyncFunc(ctx, fn, msgs, true)
+	return err
+}
+
+// ProduceSyncBatched hands messages to their workers' batches, waiting for room
+// and, while the topic's partitions are unknown, for those; until ctx ends. It
+// does not wait for acks. It answers what each worker touched holds now.
+func (p *Producer) ProduceSyncBatched(ctx context.Context, topic string, msgs ...Message) (Receipt, error) {
+	t, err := p.topic(topic)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return t.syncBatched(ctx, msgs)
+}
+
+// ProduceAsyncBatched hands messages to their workers' batches and returns at
+// once. The receipt's partition is -1 while the topic's partitions are unknown.
+func (p *Producer) ProduceAsyncBatched(ctx context.Context, topic string, msgs ...Message) (Receipt, error) {
+	t, err := p.topic(topic)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return t.asyncBatched(ctx, msgs)
+}
+
+// ProduceAsyncBatchedFunc is ProduceAsyncBatched with one callback for the call.
+func (p *Producer) ProduceAsyncBatchedFunc(ctx context.Context, topic string, fn func(Acked, error), msgs ...Message) (Receipt, error) {
+	t, err := p.topic(topic)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return t.asyncFunc(ctx, fn, msgs, false)
+}
+
+// Publish is ProduceAsync under its name in the original.
+func (p *Producer) Publish(ctx context.Context, topic string, msgs ...Message) error {
+	return p.ProduceAsync(ctx, topic, msgs...)
+}
+
+// Batch is ProduceSyncBatched under its name in the original.
+func (p *Producer) Batch(ctx context.Context, topic string, msgs ...Message) (Receipt, error) {
+	return p.ProduceSyncBatched(ctx, topic, msgs...)
+}
+
+// Topic gives a handle for one topic: the same verbs without the look-up by
+// name, for hot paths.
+func (p *Producer) Topic(name string) (*TopicProducer, error) {
+	t, err := p.topic(name)
+	if err != nil {
+		return nil, err
+	}
+	return &TopicProducer{t}, nil
+}
+
+// TopicProducer is a producer's handle for one topic. It may be kept and shared.
+type TopicProducer struct{ t *topic }
+
+// Name is the topic's name.
+func (h *TopicProducer) Name() string { return h.t.name }
+
+// ProduceSync is Producer.ProduceSync for this topic.
+func (h *TopicProducer) ProduceSync(ctx context.Context, msgs ...Message) (Acked, error) {
+	return h.t.sync(ctx, msgs)
+}
+
+// ProduceAsync is Producer.ProduceAsync for this topic.
+func (h *TopicProducer) ProduceAsync(ctx context.Context, msgs ...Message) error {
+	return h.t.async(ctx, msgs)
+}
+
+// ProduceAsyncFunc is Producer.ProduceAsyncFunc for this topic.
+func (h *TopicProducer) ProduceAsyncFunc(ctx context.Context, fn func(Acked, error), msgs ...Message) error {
+	_, err := h.t.asyncFunc(ctx, fn, msgs, true)
+	return err
+}
+
+// ProduceSyncBatched is Producer.ProduceSyncBatched for this topic.
+func (h *TopicProducer) ProduceSyncBatched(ctx context.Context, msgs ...Message) (Receipt, error) {
+	return h.t.syncBatched(ctx, msgs)
+}
+
+// ProduceAsyncBatched is Producer.ProduceAsyncBatched for this topic.
+func (h *TopicProducer) ProduceAsyncBatched(ctx context.Context, msgs ...Message) (Receipt, error) {
+	return h.t.asyncBatched(ctx, msgs)
+}
+
+// ProduceAsyncBatchedFunc is Producer.ProduceAsyncBatchedFunc for this topic.
+func (h *TopicProducer) ProduceAsyncBatchedFunc(ctx context.Context, fn func(Acked, error), msgs ...Message) (Receipt, error) {
+	return h.t.asyncFunc(ctx, fn, msgs, false)
+}
+
+// begin is what each verb checks first. The closing channel is looked at with
+// each call: a call that comes after Close has begun is refused.
+func (t *topic) begin(ctx context.Context, msgs []Message) error {
+	select {
+	case <-t.producer.closing:
+		return ErrClosed
+	default:
+	}
+	return ctx.Err()
+}
+
+func (t *topic) async(ctx context.Context, msgs []Message) error {
+	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+		return err
+	}
+	o := order{immediate: true, policy: t.settings.whenFullAsync}
+	t.produce(ctx, msgs, &o)
+	return o.answer(len(msgs))
+}
+
+func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, error) {
+	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+		return Receipt{}, err
+	}
+	o := order{policy: t.settings.whenFullAsync}
+	t.produce(ctx, msgs, &o)
+	return o.receipt, o.answer(len(msgs))
+}
+
+func (t *topic) syncBatched(ctx context.Context, msgs []Message) (Receipt, error) {
+	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+		return Receipt{}, err
+	}
+	if err := t.waitForPartitions(ctx); err != nil {
+		return Receipt{}, err
+	}
+	o := order{policy: t.settings.whenFullSync}
+	t.produce(ctx, msgs, &o)
+	return o.receipt, o.answer(len(msgs))
+}
+
+func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Message, immediate bool) (Receipt, error) {
+	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+		return Receipt{}, err
+	}
+	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: newCall(len(msgs), fn)}
+	t.produce(ctx, msgs, &o)
+	if len(o.refusals) == len(msgs) {
+		return o.receipt, o.answer(len(msgs))
+	}
+	// Some were accepted: fn hears of all, the refused ones included.
+	refused := o.call
+	for _, r := range o.refusals {
+		t.producer.callbacks.call(func() { refused.refuse(int32(r.index), r.err) })
+	}
+	return o.receipt, nil
+}
+
+// answer is a verb's error.
+func (o *order) answer(messages int) error {
+	if len(o.refusals) == 0 {
+		return nil
+	}
+	first := o.refusals[0].err
+	if len(o.refusals) == messages {
+		return first
+	}
+	r := &RefusedError{Err: first}
+	for _, one := range o.refusals {
+		r.Refused = append(r.Refused, one.index)
+	}
+	return r
+}
+
+func (t *topic) sync(ctx context.Context, msgs []Message) (Acked, error) {
+	acked, err := t.wait(ctx, msgs)
+	for i := range msgs {
+		if fn := msgs[i].Callback; fn != nil && i < acked.Len() {
+			ack := acked.at(i)
+			fn(ack, ack.Err)
+		}
+	}
+	return acked, err
+}
+
+// wait produces and waits for the outcomes. Nothing accepted: no acks.
+func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
+	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+		return Acked{}, err
+	}
+	c := newCall(len(msgs), nil)
+	o := order{immediate: true, policy: t.settings.whenFullSync, call: c}
+	t.produce(ctx, msgs, &o)
+	if len(o.refusals) == len(msgs) {
+		acked := c.acked
+		calls.Put(c)
+		for _, r := range o.refusals {
+			acked.set(r.index, Ack{Topic: t.name, Partition: -1, Offset: -1, Err: r.err})
+		}
+		return acked, o.answer(len(msgs))
+	}
+	for _, r := range o.refusals {
+		c.refuse(int32(r.index), r.err)
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if !t.giveUp(ctx, c) {
+			<-c.done
+			break
+		}
+		return c.acked, c.acked.firstErr()
+	}
+	acked := c.acked
+	calls.Put(c)
+	return acked, acked.firstErr()
+}
+
+// giveUp ends a call whose context is over. Messages that were never sent are
+// withdrawn; the others may be written. It reports false if all outcomes came in
+// the meantime.
+func (t *topic) giveUp(ctx context.Context, c *call) bool {
+	cause := context.Cause(ctx)
+	withdrawn := map[int32]bool{}
+	t.mu.Lock()
+	for _, i := range t.parked.withdraw(c) {
+		withdrawn[i] = true
+	}
+	t.mu.Unlock()
+	for _, l := range t.started() {
+		for _, i := range l.Withdraw(c).Withdrawn {
+			withdrawn[i] = true
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left == 0 {
+		return false
+	}
+	c.over = true
+	for i := range int32(c.acked.Len()) {
+		ack := c.at(i)
+		if ack.Topic != "" || ack.Err != nil {
+			continue // it has its outcome
+		}
+		e := &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, MaybeWritten: !withdrawn[i]}
+		if withdrawn[i] {
+			e.Err = fmt.Errorf("%w: %w", ErrWithdrawn, cause)
+		} else {
+			e.Err = cause
+		}
+		*ack = Ack{Topic: t.name, Partition: -1, Offset: -1, Err: e}
+	}
+	return true
+}
+
+// waitForPartitions waits until the topic's partitions are known.
+func (t *topic) waitForPartitions(ctx context.Context) error {
+	if t.view.Load() != nil {
+		return nil
+	}
+	t.mu.Lock()
+	t.fatal = false // asked anew
+	t.mu.Unlock()
+	t.producer.cluster.Want(t.name)
+	known := func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.view.Load() != nil || t.fatal
+	}
+	closed := false
+	err := poll(ctx, func() bool {
+		select {
+		case <-t.producer.closing:
+			closed = true
+		default:
+		}
+		return closed || known()
+	})
+	if closed {
+		return ErrClosed
+	}
+	if err != nil {
+		return t.unprepared(err)
+	}
+	if t.view.Load() == nil {
+		return t.unprepared(nil)
+	}
+	return nil
+}
+
+// unprepared is the error of a wait for metadata that ended without.
+func (t *topic) unprepared(err error) error {
+	t.mu.Lock()
+	last := t.lastErr
+	t.mu.Unlock()
+	if last == nil {
+		last = t.producer.cluster.LastError()
+	}
+	switch {
+	case err == nil:
+		err = last
+	case last != nil:
+		err = fmt.Errorf("%w (%w)", err, last)
+	}
+	return &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, Err: err}
+}
+
+// Prepare asks for the topics' metadata, connects to their leaders, and waits
+// until both are there or ctx ends. It is not needed, and saves the first
+// message the way.
+func (p *Producer) Prepare(ctx context.Context, topics ...string) error {
+	var list []*topic
+	for _, name := range topics {
+		t, err := p.topic(name)
+		if err != nil {
+			return err
+		}
+		list = append(list, t)
+		p.cluster.Want(name)
+	}
+	for _, t := range list {
+		if err := t.waitForPartitions(ctx); err != nil {
+			return err
+		}
+		for _, part := range t.view.Load().partitions {
+			part.Lane(0)
+		}
+	}
+	for _, s := range p.listSenders() {
+		s.Warm()
+	}
+	for _, t := range list {
+		for _, part := range t.view.Load().partitions {
+			l := part.Lane(0)
+			if err := poll(ctx, func() bool { return l.State() == worker.Ready }); err != nil {
+				return t.unprepared(err)
+			}
+		}
+	}
+	return nil
+}
