@@ -2,11 +2,9 @@ package judge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -145,31 +143,6 @@ func drain(ctx context.Context, client *kgo.Client, open int, ends map[int32]int
 		})
 	}
 	return nil
-}
-
-// bounds are the first offset and the high watermark of every partition.
-func bounds(ctx context.Context, brokers []string, topic string, opts []kgo.Opt) (starts, ends map[int32]int64, err error) {
-	client, err := kgo.NewClient(slices.Concat(opts, []kgo.Opt{kgo.SeedBrokers(brokers...)})...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a client: %w", err)
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	first, err := admin.ListStartOffsets(ctx, topic)
-	if err = errors.Join(err, first.Error()); err != nil {
-		return nil, nil, err
-	}
-	last, err := admin.ListEndOffsets(ctx, topic)
-	if err = errors.Join(err, last.Error()); err != nil {
-		return nil, nil, err
-	}
-	starts, ends = map[int32]int64{}, map[int32]int64{}
-	first.Each(func(o kadm.ListedOffset) { starts[o.Partition] = o.Offset })
-	last.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
-	if len(ends) == 0 {
-		return nil, nil, errors.New("it has no partitions")
-	}
-	return starts, ends, nil
 }
 
 // add files one record.

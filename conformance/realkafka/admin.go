@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -40,7 +41,8 @@ func (c *Cluster) createTopic(ctx context.Context, name string, partitions, repl
 		for _, key := range slices.Sorted(maps.Keys(configs)) {
 			args = append(args, "--config", key+"="+configs[key])
 		}
-		return c.topicCommand(ctx, args...)
+		_, err := c.topicCommand(ctx, args...)
+		return err
 	}
 	values := map[string]*string{}
 	for key, value := range configs {
@@ -54,17 +56,17 @@ func (c *Cluster) createTopic(ctx context.Context, name string, partitions, repl
 
 // topicCommand runs Kafka's own script class against ZooKeeper, which is how
 // topics were managed before KIP-4.
-func (c *Cluster) topicCommand(ctx context.Context, args ...string) error {
+func (c *Cluster) topicCommand(ctx context.Context, args ...string) (string, error) {
 	classes, err := c.store.classPath()
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = run(ctx, c.dir, c.store.java.path, append([]string{"-XX:TieredStopAtLevel=1", "-cp", classes,
+	return run(ctx, c.dir, c.store.java.path, append([]string{"-XX:TieredStopAtLevel=1", "-cp", classes,
 		"kafka.admin.TopicCommand", "--zookeeper", address(c.zookeeperPort)}, args...)...)
-	return err
 }
 
-// DeleteTopic deletes a topic and waits until no running broker knows it.
+// DeleteTopic deletes a topic and waits until no running broker knows it and it
+// can be created again.
 func (c *Cluster) DeleteTopic(ctx context.Context, name string) error {
 	err := c.deleteTopic(ctx, name)
 	if err == nil {
@@ -75,6 +77,9 @@ func (c *Cluster) DeleteTopic(ctx context.Context, name string) error {
 			return nil
 		})
 	}
+	if err == nil && !c.release.kraft() {
+		err = c.awaitNameFree(ctx, name)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot delete topic %s: %w", name, err)
 	}
@@ -83,12 +88,43 @@ func (c *Cluster) DeleteTopic(ctx context.Context, name string) error {
 
 func (c *Cluster) deleteTopic(ctx context.Context, name string) error {
 	if !c.release.topicsByProtocol() {
-		return c.topicCommand(ctx, "--delete", "--topic", name)
+		_, err := c.topicCommand(ctx, "--delete", "--topic", name)
+		return err
 	}
 	return c.withAdmin(func(admin *kadm.Client) error {
 		answer, err := admin.DeleteTopic(ctx, name)
 		return errors.Join(err, answer.Err)
 	})
+}
+
+// awaitNameFree waits until ZooKeeper has forgotten a deleted topic: the
+// controller removes it there last, after the brokers have dropped it.
+func (c *Cluster) awaitNameFree(ctx context.Context, name string) error {
+	for {
+		taken, err := c.nameTaken(ctx, name)
+		if err != nil || !taken {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it is marked for deletion but still there: %w", ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Cluster) nameTaken(ctx context.Context, name string) (bool, error) {
+	if !c.release.topicsByProtocol() {
+		list, err := c.topicCommand(ctx, "--list", "--topic", name)
+		return strings.Contains(list, name), err
+	}
+	taken := false
+	err := c.withAdmin(func(admin *kadm.Client) error {
+		answers, err := admin.ValidateCreateTopics(ctx, 1, 1, nil, name)
+		taken = errors.Is(answers[name].Err, kerr.TopicAlreadyExists)
+		return err
+	})
+	return taken, err
 }
 
 // AddPartitions grows a topic to total partitions and waits for their leaders.
@@ -105,7 +141,8 @@ func (c *Cluster) AddPartitions(ctx context.Context, name string, total int) err
 
 func (c *Cluster) addPartitions(ctx context.Context, name string, total int) error {
 	if !c.release.atLeast(1, 0) { // CreatePartitions: KIP-195
-		return c.topicCommand(ctx, "--alter", "--topic", name, "--partitions", strconv.Itoa(total))
+		_, err := c.topicCommand(ctx, "--alter", "--topic", name, "--partitions", strconv.Itoa(total))
+		return err
 	}
 	return c.withAdmin(func(admin *kadm.Client) error {
 		answers, err := admin.UpdatePartitions(ctx, total, name)
@@ -151,7 +188,7 @@ func (c *Cluster) ElectPreferred(ctx context.Context, name string, partition int
 			return err
 		}
 		// ELECTION_NOT_NEEDED says the preferred replica leads already.
-		if result := answers[name][int32(partition)]; result.Err != nil && !strings.Contains(result.Err.Error(), "ELECTION_NOT_NEEDED") {
+		if result := answers[name][int32(partition)]; result.Err != nil && !errors.Is(result.Err, kerr.ElectionNotNeeded) {
 			return result.Err
 		}
 		return nil
@@ -239,14 +276,19 @@ func (c *Cluster) awaitLeaders(ctx context.Context, name string, partitions int)
 }
 
 func (c *Cluster) awaitPartition(ctx context.Context, name string, partition int, check func(kmsg.MetadataResponseTopicPartition) error) error {
-	return c.awaitTopic(ctx, name, func(topic kmsg.MetadataResponseTopic) error {
+	return c.awaitTopic(ctx, name, onePartition(partition, check))
+}
+
+// onePartition is a check of a topic which checks one partition of it.
+func onePartition(partition int, check func(kmsg.MetadataResponseTopicPartition) error) func(kmsg.MetadataResponseTopic) error {
+	return func(topic kmsg.MetadataResponseTopic) error {
 		for _, p := range topic.Partitions {
 			if int(p.Partition) == partition {
 				return check(p)
 			}
 		}
 		return fmt.Errorf("there is no partition %d", partition)
-	})
+	}
 }
 
 // awaitTopic waits until every running broker's own view of a topic passes

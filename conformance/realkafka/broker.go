@@ -118,8 +118,8 @@ func (b *Broker) Resume() error {
 // and waits until it serves. It does nothing to a running one.
 //
 // After a kill the cluster may take the broker for alive until its session ends
-// (6 s here) and turn the new one away; ZooKeeper's brokers then exit, and are
-// started again until ctx ends.
+// (4 s here) and turn the new one away: KRaft's brokers wait, ZooKeeper's exit,
+// and are started again until ctx ends.
 func (b *Broker) Start(ctx context.Context) error {
 	for {
 		if b.Running() {
@@ -129,10 +129,77 @@ func (b *Broker) Start(ctx context.Context) error {
 			return err
 		}
 		err := b.awaitReady(ctx, 1)
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "NodeExists") {
+		if err == nil {
+			return b.awaitTopics(ctx)
+		}
+		if ctx.Err() != nil || !b.turnedAway() {
 			return err
 		}
 	}
+}
+
+// turnedAway reports whether the newest process found itself still registered in
+// ZooKeeper. The first text is Kafka's from 1.0 on, the second its elder one.
+func (b *Broker) turnedAway() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.process.printed("NodeExists") || b.process.printed("A broker is already registered")
+}
+
+// awaitTopics waits until the broker knows every topic it has data of. In KRaft
+// it does before it listens; with ZooKeeper the controller tells it only after,
+// and until then it calls them unknown.
+func (b *Broker) awaitTopics(ctx context.Context) error {
+	if b.cluster.release.kraft() {
+		return nil
+	}
+	entries, err := os.ReadDir(b.dataDir())
+	if err != nil {
+		return fmt.Errorf("cannot list the data of broker %d: %w", b.id, err)
+	}
+	for _, entry := range entries {
+		name, partition, ok := cutLast(entry.Name(), "-")
+		index, err := strconv.Atoi(partition)
+		// Others are files and the directories of deleted topics.
+		if !ok || err != nil || !entry.IsDir() {
+			continue
+		}
+		if err := b.awaitOwnPartition(ctx, name, index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cutLast is strings.Cut around the last separator.
+func cutLast(s, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, separator); i >= 0 {
+		return s[:i], s[i+len(separator):], true
+	}
+	return s, "", false
+}
+
+// awaitOwnPartition waits until the broker names a leader for a partition. A
+// topic deleted while the broker was down never turns up, and one whose other
+// replicas are down has no leader; so it gives up, without an error, in time.
+func (b *Broker) awaitOwnPartition(ctx context.Context, topic string, partition int) error {
+	client, err := kgo.NewClient(b.cluster.clientOpts(b.Addr())...)
+	if err != nil {
+		return fmt.Errorf("cannot make a client for broker %d: %w", b.id, err)
+	}
+	defer client.Close()
+	patience, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err = b.pollTopic(patience, client, topic, onePartition(partition, func(p kmsg.MetadataResponseTopicPartition) error {
+		if p.Leader < 0 {
+			return errors.New("it has no leader")
+		}
+		return nil
+	}))
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // LogTail is the end of the broker's log over all its starts, a few KiB.

@@ -65,8 +65,8 @@ type Security struct {
 	// Mechanisms are those the listener offers. Default: PLAIN, SCRAM-SHA-256
 	// and SCRAM-SHA-512. Only for the SASL protocols.
 	Mechanisms []string
-	// Users maps names to passwords, for PLAIN and SCRAM. Default: ekaf with the
-	// password ekaf-secret.
+	// Users maps names to passwords, for PLAIN and SCRAM; for OAUTHBEARER the names
+	// are subjects. Default: ekaf with the password ekaf-secret.
 	Users map[string]string
 	// ACLs turns the authorizer on: clients of the PLAINTEXT listener may do
 	// anything, others only what [Cluster.Allow] granted them.

@@ -56,8 +56,8 @@ func (c *Cluster) brokerProperties(b *Broker) properties {
 		"auto.create.topics.enable": "false",
 		"delete.topic.enable":       "true",
 		// A test that kills a broker should not wait long for its leaders to move.
-		"zookeeper.session.timeout.ms": "6000",
-		"broker.session.timeout.ms":    "6000",
+		"zookeeper.session.timeout.ms": "4000",
+		"broker.session.timeout.ms":    "4000",
 		"broker.heartbeat.interval.ms": "500",
 	}
 	c.setReplication(p)

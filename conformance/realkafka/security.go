@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -21,6 +22,11 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // Files names the PEM files a TLS cluster's clients need, for programs that are
@@ -34,7 +40,9 @@ type Files struct {
 // authority is a certificate authority made for one cluster, and what it signed.
 type authority struct {
 	files  Files
-	broker string // PEM file of the brokers' key and certificates
+	root   string // PEM of the authority's own certificate
+	cert   string // PEM of the brokers' certificate
+	key    string // PEM of the brokers' key
 	pool   *x509.CertPool
 	client tls.Certificate
 }
@@ -51,7 +59,7 @@ func newAuthority(dir string) (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the certificate of the test's authority: %w", err)
 	}
-	a := &authority{broker: filepath.Join(dir, "broker.pem"), pool: x509.NewCertPool(), files: Files{
+	a := &authority{pool: x509.NewCertPool(), files: Files{
 		CA:         filepath.Join(dir, "ca.pem"),
 		ClientCert: filepath.Join(dir, "client.pem"),
 		ClientKey:  filepath.Join(dir, "client.key"),
@@ -62,6 +70,7 @@ func newAuthority(dir string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.root, a.cert, a.key = string(rootPEM), string(brokerCert), string(brokerKey)
 	clientCert, clientKey, err := issue(template, key, "ekaf-client")
 	if err != nil {
 		return nil, err
@@ -72,8 +81,7 @@ func newAuthority(dir string) (*authority, error) {
 	return a, errors.Join(
 		os.WriteFile(a.files.CA, rootPEM, 0o600),
 		os.WriteFile(a.files.ClientCert, clientCert, 0o600),
-		os.WriteFile(a.files.ClientKey, clientKey, 0o600),
-		os.WriteFile(a.broker, slices.Concat(brokerKey, brokerCert), 0o600))
+		os.WriteFile(a.files.ClientKey, clientKey, 0o600))
 }
 
 func certificateTemplate(name string) *x509.Certificate {
@@ -114,8 +122,11 @@ func issue(issuer *x509.Certificate, issuerKey *ecdsa.PrivateKey, name string) (
 func (c *Cluster) setSecurity(p properties) {
 	security := c.config.Security
 	if security.tls() {
-		p["ssl.keystore.type"], p["ssl.keystore.location"] = "PEM", c.authority.broker
-		p["ssl.truststore.type"], p["ssl.truststore.location"] = "PEM", c.authority.files.CA
+		// Inline, not as files: Kafka before 3.0 takes a PEM file only if the key in
+		// it is encrypted.
+		p["ssl.keystore.type"], p["ssl.truststore.type"] = "PEM", "PEM"
+		p["ssl.keystore.key"], p["ssl.keystore.certificate.chain"] = c.authority.key, c.authority.cert
+		p["ssl.truststore.certificates"] = c.authority.root
 	}
 	if security.ClientAuth {
 		p["listener.name."+strings.ToLower(string(security.Protocol))+".ssl.client.auth"] = "required"
@@ -154,31 +165,26 @@ func (s Security) jaas(mechanism string) string {
 	}
 }
 
-// createUsers stores the SCRAM users.
+// createUsers stores the SCRAM users, a request for each mechanism: brokers
+// refuse one that names a user twice.
 func (c *Cluster) createUsers(ctx context.Context) error {
-	var users []kadm.UpsertSCRAM
+	kinds := map[string]kadm.ScramMechanism{ScramSHA256: kadm.ScramSha256, ScramSHA512: kadm.ScramSha512}
 	for _, mechanism := range c.config.Security.Mechanisms {
-		kind := kadm.ScramSha256
-		switch mechanism {
-		case ScramSHA256:
-		case ScramSHA512:
-			kind = kadm.ScramSha512
-		default:
+		kind, scram := kinds[mechanism]
+		if !scram {
 			continue
 		}
+		var users []kadm.UpsertSCRAM
 		for user, password := range c.config.Security.Users {
 			users = append(users, kadm.UpsertSCRAM{User: user, Mechanism: kind, Iterations: 4096, Password: password})
 		}
-	}
-	if len(users) == 0 {
-		return nil
-	}
-	err := c.withAdmin(func(admin *kadm.Client) error {
-		altered, err := admin.AlterUserSCRAMs(ctx, nil, users)
-		return errors.Join(err, altered.Error())
-	})
-	if err != nil {
-		return fmt.Errorf("cannot store SCRAM users: %w", err)
+		err := c.withAdmin(func(admin *kadm.Client) error {
+			altered, err := admin.AlterUserSCRAMs(ctx, nil, users)
+			return errors.Join(err, altered.Error())
+		})
+		if err != nil {
+			return fmt.Errorf("cannot store %s users: %w", mechanism, err)
+		}
 	}
 	return nil
 }
@@ -195,6 +201,46 @@ func (c *Cluster) TLS() *tls.Config {
 		config.Certificates = []tls.Certificate{c.authority.client}
 	}
 	return config
+}
+
+// SecureClientOpts are the kgo options for the second listener: its addresses,
+// TLS and the first user with the first mechanism. nil without Security.
+func (c *Cluster) SecureClientOpts() []kgo.Opt {
+	security := c.config.Security
+	if !security.enabled() {
+		return nil
+	}
+	opts := c.clientOpts(c.SecureAddrs()...)
+	if security.tls() {
+		opts = append(opts, kgo.DialTLSConfig(c.TLS()))
+	}
+	if !security.sasl() {
+		return opts
+	}
+	user := slices.Sorted(maps.Keys(security.Users))[0]
+	return append(opts, kgo.SASL(mechanism(security.Mechanisms[0], user, security.Users[user])))
+}
+
+// mechanism logs a user in.
+func mechanism(name, user, password string) sasl.Mechanism {
+	switch name {
+	case Plain:
+		return plain.Auth{User: user, Pass: password}.AsMechanism()
+	case ScramSHA256:
+		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism()
+	case ScramSHA512:
+		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism()
+	default:
+		return oauth.Auth{Token: UnsecuredToken(user, time.Now().Add(time.Hour))}.AsMechanism()
+	}
+}
+
+// UnsecuredToken is an unsigned JWT for a subject, which the OAUTHBEARER listener
+// of a test cluster accepts until expiry (RFC 7519, section 6).
+func UnsecuredToken(subject string, expiry time.Time) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	claims := fmt.Sprintf(`{"sub":%q,"iat":%d,"exp":%d}`, subject, time.Now().Add(-time.Minute).Unix(), expiry.Unix())
+	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + "."
 }
 
 // Files are the paths of the cluster's certificates; empty without TLS.
