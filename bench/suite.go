@@ -15,7 +15,7 @@ type suite struct {
 }
 
 var suites = map[string]suite{
-	"quick":      {quickRows, []string{"franz-go", "limit", "limit-locks"}},
+	"quick":      {quickRows, []string{"ekaf", "franz-go", "limit", "limit-locks"}},
 	"calls":      {callRows, []string{"all"}},
 	"sizes":      {sizeRows, []string{"all"}},
 	"codecs":     {codecRows, []string{"all"}},

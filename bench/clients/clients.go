@@ -46,6 +46,7 @@ type Entry struct {
 }
 
 var entries = []Entry{
+	{"ekaf", newEkaf, "this module's producer, with its defaults but for linger, buffer and the Block policy"},
 	{"franz-go", newFranz, "twmb/franz-go; a new Record for each call, as its examples do"},
 	{"franz-go-pool", newFranzPooled, "franz-go with Records from a sync.Pool"},
 	{"sarama", newSarama, "IBM/sarama; idempotence allows it one request in flight"},
