@@ -49,7 +49,7 @@ func certificatesFromPEM(text []byte) (list []*x509.Certificate, err error) {
 		if block, text = pem.Decode(text); block == nil {
 			return list, nil
 		}
-		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" {
+		if block.Type != "CERTIFICATE" {
 			continue
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
