@@ -12,6 +12,9 @@ import (
 // maxRequestBytes is the largest message.max.bytes of any client.
 const maxRequestBytes = 1_000_000_000
 
+// defaultMessageBytes is the default of ekaf.BatchBytes.
+const defaultMessageBytes = 1_000_000
+
 func (c *Config) add(options ...ekaf.Option) { c.Options = append(c.Options, options...) }
 
 // basics: who is asked, under what name, and what an ack means.
@@ -87,6 +90,7 @@ func (v *values) batching(c *Config) {
 	limit, limited := int64(0), false
 	if _, n, ok := v.number("max.request.size", 1000, maxRequestBytes); ok {
 		limit, limited = n, true
+		c.MaxMessageBytes = int(n)
 		c.add(ekaf.BatchBytes(int(n)))
 	}
 	if e, n, ok := v.number("batch.size", 0, maxRequestBytes); ok {
@@ -114,7 +118,8 @@ func (v *values) batching(c *Config) {
 // not make ekaf refuse messages that those clients would send.
 func (v *values) batchSize(c *Config, e entry, n, limit int64, limited bool) {
 	switch {
-	case !limited && n > 1_000_000:
+	case !limited && n > defaultMessageBytes:
+		c.MaxMessageBytes = int(n)
 		c.add(ekaf.BatchBytes(int(n)))
 	case n < limit || !limited:
 		v.note(e, "ignored: ekaf's batches grow by themselves under load, and its own limit would bound single messages too: max.request.size sets that one")
@@ -160,6 +165,7 @@ func (v *values) compression(c *Config) {
 
 func (v *values) timing(c *Config) {
 	if d, _, ok := v.millis("linger.ms"); ok {
+		c.Linger = true
 		c.add(ekaf.Linger(d))
 	}
 	if d, _, ok := v.millis("delivery.timeout.ms"); ok {

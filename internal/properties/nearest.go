@@ -1,9 +1,13 @@
 package properties
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
-// nearest finds the known name that is fewest edits away, or "" if none is near.
-func nearest(name string, known func(yield func(string) bool)) string {
+// Nearest finds the known name that is fewest edits away from a mistyped one,
+// or "" if none is near.
+func Nearest(name string, known iter.Seq[string]) string {
 	name = strings.ToLower(name)
 	best, bestAt := "", len(name)/3+1
 	for candidate := range known {

@@ -79,6 +79,10 @@ type Config struct {
 	// DialTimeout and RequestTimeout are 0 where no property sets them.
 	DialTimeout    time.Duration
 	RequestTimeout time.Duration
+	// MaxMessageBytes is the limit of a batch, and so of a message: max.request.size or the default.
+	MaxMessageBytes int
+	// Linger: linger.ms is among the properties.
+	Linger bool
 	// Notes say which properties were ignored and why, a line each.
 	Notes []string
 }
@@ -88,7 +92,7 @@ type Config struct {
 // a wrong path or password shows at the start.
 func (s *Set) Config() (*Config, error) {
 	v := s.resolve()
-	c := &Config{}
+	c := &Config{MaxMessageBytes: defaultMessageBytes}
 	v.basics(c)
 	v.batching(c)
 	v.timing(c)
@@ -139,7 +143,7 @@ func (v *values) keep(k known, e entry) {
 }
 
 func (v *values) unknown(e entry) {
-	if near := nearest(e.name, maps.Keys(names)); near != "" {
+	if near := Nearest(e.name, maps.Keys(names)); near != "" {
 		v.fault(e, "no property has this name: did you mean %s?", near)
 		return
 	}

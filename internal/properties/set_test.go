@@ -184,8 +184,8 @@ func TestEveryNameIsKnownOnce(t *testing.T) {
 func TestNearest(t *testing.T) {
 	list := func(yield func(string) bool) { _ = yield("linger.ms") && yield("acks") && yield("batch.size") }
 	for name, want := range map[string]string{"lniger.ms": "linger.ms", "ack": "acks", "zzzzzz": "", "": ""} {
-		if got := nearest(name, list); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		if got := Nearest(name, list); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 	if d := editDistance("abcd", "acbd", 5); d != 1 {

@@ -1,0 +1,15 @@
+// Command ekaf publishes lines to Apache Kafka, and shows what ekaf does when
+// Kafka is away.
+//
+// It owns the command line: flags, their environment variables, what is printed
+// and the exit codes. One file holds one command.
+//
+//	arguments ─► cobra ─► EKAF_... for flags not given ─► command ─► exit code
+//	                                                         │
+//	   --brokers, -X, --config ─► internal/properties ───────┤
+//	                                                         ├─► ekaf.Producer   produce, demo
+//	                                                         ├─► internal/cluster topics
+//	                                                         └─► ekaftest        mock, demo
+//
+// Exit codes: 0 all delivered, or all done; 1 some not; 2 wrong usage.
+package main

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/ekaf-go/ekaf"
+)
+
+// watch tells the user, once per change, whether the brokers can be reached.
+type watch struct {
+	screen *console
+
+	mu      sync.Mutex // guards the following
+	since   time.Time  // when the waiting began; zero: not waiting
+	unknown bool
+}
+
+func (w *watch) event(e ekaf.Event) {
+	switch e.Kind {
+	case ekaf.EventMetadataFailed, ekaf.EventWorkerDown:
+		if e.Kind == ekaf.EventMetadataFailed {
+			w.down(e.Err)
+		}
+	case ekaf.EventTopicState:
+		switch e.To {
+		case "downtime":
+			w.down(fmt.Errorf("no partition of %s can be reached", e.Topic))
+		case "ready":
+			w.up()
+		}
+	case ekaf.EventTopicUnknown:
+		w.mu.Lock()
+		first := !w.unknown
+		w.unknown = true
+		w.mu.Unlock()
+		if first {
+			w.screen.say("the topic %s does not exist; waiting for it to appear", e.Topic)
+		}
+	}
+}
+
+func (w *watch) down(err error) {
+	w.mu.Lock()
+	first := w.since.IsZero()
+	if first {
+		w.since = time.Now()
+	}
+	w.mu.Unlock()
+	if first {
+		w.screen.say("waiting for the brokers: %v", err)
+	}
+}
+
+func (w *watch) up() {
+	w.mu.Lock()
+	since := w.since
+	w.since, w.unknown = time.Time{}, false
+	w.mu.Unlock()
+	if !since.IsZero() {
+		w.screen.say("the brokers are back, after %v", time.Since(since).Round(100*time.Millisecond))
+	}
+}
+
+func (w *watch) waiting() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() {
+		return 0
+	}
+	return time.Since(w.since)
+}
+
+// console writes lines to standard error, past the progress bar if there is one.
+type console struct {
+	mu  sync.Mutex // guards the following
+	out io.Writer
+	bar *progressbar.ProgressBar
+}
+
+func newConsole(out io.Writer) *console { return &console{out: out} }
+
+func (c *console) say(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bar != nil {
+		_ = c.bar.Clear() // a line too many on the screen is no reason to stop
+	}
+	fmt.Fprintf(c.out, format+"\n", args...)
+}
+
+// showProgress draws a bar while standard error is a terminal: messages acked
+// and their rate, those in flight, and how long the brokers have been away.
+func (c *console) showProgress(r *report, w *watch) (stop func()) {
+	file, ok := c.out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return func() {}
+	}
+	c.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(file), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetItsString("messages"), progressbar.OptionSpinnerType(14))
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				c.draw(r, w)
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+		c.mu.Lock()
+		_ = c.bar.Clear()
+		c.bar = nil
+		c.mu.Unlock()
+	}
+}
+
+func (c *console) draw(r *report, w *watch) {
+	r.mu.Lock()
+	acked, open := r.acked, r.open
+	r.mu.Unlock()
+	text := fmt.Sprintf("in flight %d", open)
+	if down := w.waiting(); down > 0 {
+		text += fmt.Sprintf(", brokers away for %v", down.Round(time.Second))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bar.Describe(text)
+	_ = c.bar.Set64(acked) // a bar that is not drawn is no reason to stop
+}
