@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ekaf-go/ekaf"
 )
 
 func newVersion() *cobra.Command {
@@ -20,20 +22,16 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is the module's where the program was installed by version, else the
-// commit it was built from, else "(devel)".
+// version is the library's, with the commit where the build recorded one.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "(unknown)"
-	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
+		return ekaf.Version
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "(devel) " + s.Value[:12]
+			return ekaf.Version + " (" + s.Value[:12] + ")"
 		}
 	}
-	return "(devel)"
+	return ekaf.Version
 }
