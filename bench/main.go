@@ -61,6 +61,7 @@ func parse(args []string) (plan, error) {
 	only := fs.String("clients", "", "comma separated; default: those of the suite (all: every one of this build)")
 	match := fs.String("row", "", "only rows whose name contains this")
 	scale := fs.Float64("scale", 1, "times the records of each row, warm-up included")
+	buffer := fs.Int("buffer", 0, "MiB that each client may buffer; default: the row's own, 64")
 	fs.IntVar(&p.rounds, "rounds", 3, "times each client does a row; 3 or more for a median")
 	fs.BoolVar(&p.verify, "verify", false, "check every CRC and record in the broker; times mean nothing then")
 	fs.BoolVar(&p.pin, "pin", true, "give client and broker a CPU each, where the platform can")
@@ -80,6 +81,9 @@ func parse(args []string) (plan, error) {
 	for _, r := range s.rows() {
 		if strings.Contains(r.Name(), *match) {
 			r.Records = max(1, int(float64(r.Records)**scale))
+			if *buffer > 0 {
+				r.Buffer = *buffer << 20
+			}
 			r.Warmup = int(float64(r.Warmup) * *scale)
 			p.rows = append(p.rows, r)
 		}
