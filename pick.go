@@ -51,6 +51,7 @@ func (w Worker) produce(ctx context.Context, msgs []Message, immediate bool) err
 		}
 	}
 	o := order{immediate: immediate, policy: w.t.settings.whenFullAsync}
+	defer o.room.release()
 	for done := 0; done < len(msgs); {
 		_, generation := w.partition.Choice()
 		next, err := w.t.putRun(ctx, choice{w.partition, w.index, generation}, msgs, done, nil, &o)

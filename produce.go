@@ -18,6 +18,7 @@ type order struct {
 	call      *call // nil: messages have their own callbacks, or none
 	base      int32 // index in the call of the first message
 
+	room     room
 	receipt  Receipt
 	touched  int
 	refusals []refusal

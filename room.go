@@ -13,44 +13,81 @@ import (
 // makeRoom applies the full-buffer policy: nil means try again. lane is the
 // worker that had no room, nil while the topic's partitions are unknown.
 func (t *topic) makeRoom(ctx context.Context, full *memory.Account, lane *worker.Lane, n int, o *order) error {
+	if o.policy == Block && !o.room.holds(full) {
+		// Take the channel that the next credit closes, and look once more: a
+		// credit that came between the refusal and now has closed no channel of ours.
+		o.room.hold(full)
+		t.reportFull(full, lane, n)
+		return nil
+	}
+	switch o.policy {
+	case Block:
+		return t.waitForRoom(ctx, lane, o)
+	case DropOldest:
+		t.reportFull(full, lane, n)
+		if t.producer.dropOldest(t, lane) {
+			return nil
+		}
+		return fullError(full)
+	case DropNewest:
+		t.reportFull(full, lane, n)
+		return ErrDropped
+	default:
+		t.reportFull(full, lane, n)
+		return fullError(full)
+	}
+}
+
+func fullError(full *memory.Account) error {
+	return fmt.Errorf("%w: the limit of the %s is reached", ErrFull, full.Name)
+}
+
+func (t *topic) reportFull(full *memory.Account, lane *worker.Lane, n int) {
+	if t.settings.onEvent == nil && !t.producer.loud {
+		return
+	}
 	partition := int32(-1)
 	if lane != nil {
 		partition = lane.Partition.ID
 	}
-	err := fmt.Errorf("%w: the limit of the %s is reached", ErrFull, full.Name)
-	t.producer.emit(t, Event{Kind: EventMaxDowntimeBufferReached, Partition: partition, Messages: n, Err: err})
-	switch o.policy {
-	case Block:
-		return t.waitForRoom(ctx, full, lane)
-	case DropOldest:
-		if t.producer.dropOldest(t, lane) {
-			return nil
-		}
-		return err
-	case DropNewest:
-		return ErrDropped
-	default:
-		return err
+	t.producer.emit(t, Event{Kind: EventMaxDowntimeBufferReached, Partition: partition, Messages: n, Err: fullError(full)})
+}
+
+// room is a caller's place among those who wait for memory.
+type room struct {
+	account *memory.Account
+	freed   <-chan struct{}
+}
+
+func (r *room) holds(a *memory.Account) bool { return r.account == a }
+
+// hold announces the caller as a waiter of an account: while anyone waits,
+// linger is off.
+func (r *room) hold(a *memory.Account) {
+	r.release()
+	r.account, r.freed = a, a.Wait()
+}
+
+func (r *room) release() {
+	if r.account != nil {
+		r.account.Leave()
+		r.account = nil
 	}
 }
 
-// waitForRoom waits for a credit. While anyone waits, linger is off: the lanes
-// would otherwise sit half full on the memory that is waited for.
-func (t *topic) waitForRoom(ctx context.Context, full *memory.Account, lane *worker.Lane) error {
-	freed, done := full.Wait()
-	defer done()
-	if full.Room() {
-		return nil // a credit came between the refusal and the wait
-	}
+// waitForRoom waits for a credit of the account that the caller holds on to.
+func (t *topic) waitForRoom(ctx context.Context, lane *worker.Lane, o *order) error {
+	account := o.room.account
 	if lane != nil {
 		lane.Flush()
 	}
-	t.producer.flushFor(full)
+	t.producer.flushFor(account)
 	select {
-	case <-freed:
+	case <-o.room.freed:
+		o.room.hold(account)
 		return nil
 	case <-ctx.Done():
-		return &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, Err: fmt.Errorf("%w: %w", ErrFull, ctx.Err())}
+		return &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, Err: fmt.Errorf("%w: %w", ErrFull, context.Cause(ctx))}
 	case <-t.producer.closing:
 		return ErrClosed
 	}

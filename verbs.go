@@ -145,12 +145,20 @@ func (t *topic) begin(ctx context.Context, msgs []Message) error {
 	return ctx.Err()
 }
 
+// accept is produce, with an end to any waiting for room.
+func (t *topic) accept(ctx context.Context, msgs []Message, o *order) {
+	t.produce(ctx, msgs, o)
+	if o.room.account != nil {
+		o.room.release()
+	}
+}
+
 func (t *topic) async(ctx context.Context, msgs []Message) error {
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return err
 	}
 	o := order{immediate: true, policy: t.settings.whenFullAsync}
-	t.produce(ctx, msgs, &o)
+	t.accept(ctx, msgs, &o)
 	return o.answer(len(msgs))
 }
 
@@ -159,7 +167,7 @@ func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, erro
 		return Receipt{}, err
 	}
 	o := order{policy: t.settings.whenFullAsync}
-	t.produce(ctx, msgs, &o)
+	t.accept(ctx, msgs, &o)
 	return o.receipt, o.answer(len(msgs))
 }
 
@@ -171,7 +179,7 @@ func (t *topic) syncBatched(ctx context.Context, msgs []Message) (Receipt, error
 		return Receipt{}, err
 	}
 	o := order{policy: t.settings.whenFullSync}
-	t.produce(ctx, msgs, &o)
+	t.accept(ctx, msgs, &o)
 	return o.receipt, o.answer(len(msgs))
 }
 
@@ -180,7 +188,7 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 		return Receipt{}, err
 	}
 	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: newCall(len(msgs), fn)}
-	t.produce(ctx, msgs, &o)
+	t.accept(ctx, msgs, &o)
 	if len(o.refusals) == len(msgs) {
 		return o.receipt, o.answer(len(msgs))
 	}
@@ -226,7 +234,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	}
 	c := newCall(len(msgs), nil)
 	o := order{immediate: true, policy: t.settings.whenFullSync, call: c}
-	t.produce(ctx, msgs, &o)
+	t.accept(ctx, msgs, &o)
 	if len(o.refusals) == len(msgs) {
 		acked := c.acked
 		calls.Put(c)

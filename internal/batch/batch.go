@@ -162,6 +162,14 @@ func (b *Batch) Need(recordSize, expected int) int {
 	return memory.CapacityFor(max(recordSize, min(4*cap(last.Buf), MaxChunk)))
 }
 
+// Least is the smallest chunk that takes a record.
+func (b *Batch) Least(recordSize int) int {
+	if len(b.chunks) == 0 {
+		recordSize += HeaderSize
+	}
+	return memory.CapacityFor(recordSize)
+}
+
 // Grow adds a chunk of the capacity that Need said.
 func (b *Batch) Grow(capacity int) {
 	c := memory.Take(capacity)

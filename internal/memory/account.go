@@ -75,15 +75,19 @@ func (a *Account) Waiting() bool {
 	return false
 }
 
-// Wait announces a waiter and gives the channel that closes at the next credit.
-// The order saves the wake-up: the waiter takes the channel, tries once more,
-// and only then blocks; a credit between the two closes the channel it holds.
-func (a *Account) Wait() (freed <-chan struct{}, done func()) {
+// Wait announces a waiter, until Leave, and gives the channel that closes at the
+// next credit. The order saves the wake-up: the waiter takes the channel, tries
+// once more, and only then blocks; a credit between the two closes the channel
+// that it holds.
+func (a *Account) Wait() (freed <-chan struct{}) {
 	a.waiters.Add(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.freed, func() { a.waiters.Add(-1) }
+	return a.freed
 }
+
+// Leave ends a Wait.
+func (a *Account) Leave() { a.waiters.Add(-1) }
 
 func (a *Account) wake() {
 	if a.waiters.Load() == 0 {
@@ -94,9 +98,6 @@ func (a *Account) wake() {
 	a.freed = make(chan struct{})
 	a.mu.Unlock()
 }
-
-// Room reports whether the account is below its limit.
-func (a *Account) Room() bool { return a.limit <= 0 || a.used.Load() < a.limit }
 
 // Under reports whether the account is other, or below it. A nil account is under none.
 func (a *Account) Under(other *Account) bool {

@@ -158,6 +158,12 @@ func (l *Lane) charge(b *batch.Batch, size int) (full *memory.Account) {
 	}
 	if need := b.Need(size, l.expected); need > 0 {
 		if full = limits.Bytes.TryCharge(int64(need)); full != nil {
+			// The next chunk would be too much; a small one may do.
+			if need = b.Least(size); limits.Bytes.TryCharge(int64(need)) == nil {
+				full = nil
+			}
+		}
+		if full != nil {
 			if limits.Messages != nil {
 				limits.Messages.Credit(1)
 			}
