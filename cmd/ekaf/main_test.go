@@ -12,7 +12,13 @@ import (
 	"go.uber.org/goleak"
 )
 
+// childVariable makes the test binary run as ekaf itself, for tests that need a process.
+const childVariable = "RUN_AS_THE_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		main()
+	}
 	for _, pair := range os.Environ() { // the tests' own environment must not set flags
 		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "EKAF_") {
 			os.Unsetenv(name)
