@@ -53,6 +53,12 @@ const (
 	OAuthBearer = "OAUTHBEARER"
 )
 
+// The user of a secure cluster for which no others were named.
+const (
+	DefaultUser     = "ekaf"
+	DefaultPassword = "ekaf-secret"
+)
+
 // Security describes the second listener of every broker. The PLAINTEXT one
 // stays, for the brokers themselves and for the test's own clients. It needs
 // Kafka 2.7, the first to read certificates from PEM files and to store SCRAM
@@ -130,7 +136,7 @@ func (s Security) withDefaults(r release) (Security, error) {
 		s.Mechanisms = []string{Plain, ScramSHA256, ScramSHA512}
 	}
 	if len(s.Users) == 0 {
-		s.Users = map[string]string{"ekaf": "ekaf-secret"}
+		s.Users = map[string]string{DefaultUser: DefaultPassword}
 	}
 	s.Users = maps.Clone(s.Users)
 	for _, mechanism := range s.Mechanisms {

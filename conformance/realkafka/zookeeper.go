@@ -2,11 +2,14 @@ package realkafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -54,4 +57,41 @@ func (c *Cluster) startZooKeeper(ctx context.Context) error {
 		case <-time.After(25 * time.Millisecond):
 		}
 	}
+}
+
+// awaitUnregistered waits until the session of a broker's former process is over.
+func (c *Cluster) awaitUnregistered(ctx context.Context, id int) error {
+	for {
+		sessions, err := c.askZooKeeper("dump")
+		if err == nil && !strings.Contains(sessions, "/brokers/ids/"+strconv.Itoa(id)+"\n") {
+			return nil
+		}
+		if err == nil {
+			err = errors.New("its former session still lives")
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", err, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// askZooKeeper runs one of ZooKeeper's four-letter commands; dump lists the
+// sessions and the ephemeral nodes of each.
+func (c *Cluster) askZooKeeper(command string) (string, error) {
+	conn, err := net.DialTimeout("tcp", address(c.zookeeperPort), 5*time.Second)
+	if err != nil {
+		return "", fmt.Errorf("cannot reach ZooKeeper: %w", err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(conn, command); err != nil {
+		return "", fmt.Errorf("cannot ask ZooKeeper: %w", err)
+	}
+	answer, err := io.ReadAll(io.LimitReader(conn, 1<<20))
+	if err != nil {
+		return "", fmt.Errorf("cannot read ZooKeeper's answer: %w", err)
+	}
+	return string(answer), nil
 }
