@@ -42,6 +42,7 @@ type Cluster struct {
 	rejects    map[string]func(Message) error
 	onMetadata func(int32, *kmsg.MetadataResponse)
 	throttle   time.Duration
+	limits     timestampLimits
 
 	trafficMu sync.Mutex // guards the following
 	traffic   Traffic
@@ -75,6 +76,7 @@ func New(opts ...Option) (*Cluster, error) {
 		hidden:        make(map[int32]bool),
 		leaderless:    make(map[topicPartition]bool),
 		rejects:       make(map[string]func(Message) error),
+		limits:        cfg.limits,
 		traffic:       Traffic{Requests: make(map[kmsg.Key]int)},
 	}
 	c.logs.all = make(map[topicPartition]*partitionLog)

@@ -47,7 +47,10 @@ func (s *session) lose(hit hits) error {
 	if !s.sleep(hit.delay()) || hit.hangsUp() {
 		return errHangUp
 	}
-	<-s.done
+	select {
+	case <-s.done:
+	case <-s.noInput:
+	}
 	return errHangUp
 }
 

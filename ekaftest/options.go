@@ -89,7 +89,8 @@ func Host(host string) Option { return func(cfg *config) { cfg.host = host } }
 
 // InMemory replaces TCP by in-memory connections. Clients reach the brokers
 // through [Cluster.Dialer]; nothing listens on the machine. A cluster started
-// inside a testing/synctest bubble must use it.
+// inside a testing/synctest bubble must use it. Connections have no buffer: a
+// write ends when the broker has read it.
 func InMemory() Option { return func(cfg *config) { cfg.inMemory = true } }
 
 // Topic creates a topic when the cluster starts (and again at

@@ -33,11 +33,11 @@ type session struct {
 	auth saslState
 
 	answers chan answer
-	done    chan struct{} // closed by end
+	done    <-chan struct{} // closed with the wire, by end or by a broker that stops
+	noInput chan struct{}   // closed once the client has closed its side
 
 	mu     sync.Mutex // guards the following
 	ended  bool
-	inputs bool     // false once the client has closed its side
 	parked bool     // a request that may wait long is with kfake
 	up     net.Conn // to kfake; dialed by the first request that needs it
 }
@@ -58,8 +58,8 @@ type frame struct {
 
 func newSession(b *broker, w *wire, id int64) *session {
 	s := &session{
-		b: b, id: id, wire: w, conn: w, inputs: true,
-		answers: make(chan answer, 64), done: make(chan struct{}),
+		b: b, id: id, wire: w, conn: w,
+		answers: make(chan answer, 64), done: w.done, noInput: make(chan struct{}),
 	}
 	if config := b.c.serverTLS; config != nil {
 		s.conn = tls.Server(w, config)
@@ -75,7 +75,6 @@ func (s *session) end() {
 		return
 	}
 	s.ended = true
-	close(s.done)
 	s.wire.Close()
 	if s.up != nil {
 		s.up.Close()
@@ -125,7 +124,7 @@ func (s *session) read(frames chan<- []byte) {
 func (s *session) endInput() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inputs = false
+	close(s.noInput)
 	if s.parked && s.up != nil {
 		s.up.Close()
 	}
@@ -271,8 +270,15 @@ func (s *session) forward(raw []byte, mayPark bool) ([]byte, error) {
 func (s *session) upstream(mayPark bool) (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || mayPark && !s.inputs {
+	if s.ended {
 		return nil, errHangUp
+	}
+	select {
+	case <-s.noInput:
+		if mayPark {
+			return nil, errHangUp // nobody is left to wait for the answer
+		}
+	default:
 	}
 	if s.up == nil {
 		up, err := s.b.c.kafka().ups[s.b.id].dial()

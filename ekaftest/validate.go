@@ -51,7 +51,7 @@ func (c *Cluster) rules(t *kfake.TopicInfo) topicRules {
 		maxBytes:      1048588,
 		logAppendTime: value("message.timestamp.type", "log.message.timestamp.type") == "LogAppendTime",
 		compacted:     value("cleanup.policy", "log.cleanup.policy") == "compact",
-		limits:        c.cfg.limits,
+		limits:        c.timestampLimits(),
 	}
 	if n, err := strconv.Atoi(value("max.message.bytes", "message.max.bytes")); err == nil {
 		r.maxBytes = n
@@ -63,6 +63,20 @@ func (c *Cluster) rules(t *kfake.TopicInfo) topicRules {
 		r.limits.after = millisLimit(n)
 	}
 	return r
+}
+
+// LimitTimestamps changes what [TimestampLimits] set, for topics whose configs
+// do not say otherwise.
+func (c *Cluster) LimitTimestamps(before, after time.Duration) {
+	c.settingsMu.Lock()
+	defer c.settingsMu.Unlock()
+	c.limits = timestampLimits{before, after}
+}
+
+func (c *Cluster) timestampLimits() timestampLimits {
+	c.settingsMu.Lock()
+	defer c.settingsMu.Unlock()
+	return c.limits
 }
 
 // millisLimit maps Kafka's "no limit", the largest long, to ours.
