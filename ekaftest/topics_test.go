@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,10 +178,14 @@ func TestWaitForGivesUp(t *testing.T) {
 		if len(seen) != 2 || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %d messages, %v; want 2 and the deadline", len(seen), err)
 		}
-		go func() {
+		var late sync.WaitGroup
+		defer late.Wait()
+		late.Go(func() {
 			time.Sleep(time.Second)
-			produceOn(t, c, batch("c"))
-		}()
+			if err := tryProduceOn(t, c, batch("c")); err != nil {
+				t.Error(err)
+			}
+		})
 		if seen, err = c.WaitFor(t.Context(), "events", 3); len(seen) != 3 || err != nil {
 			t.Errorf("got %d messages, %v", len(seen), err)
 		}
