@@ -48,6 +48,7 @@ type Producer struct {
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	closing    chan struct{} // closed when Close begins
+	refusing   atomic.Bool   // the same, cheap to look at
 	closeOnce  sync.Once
 	closeErr   error
 	closed     chan struct{}
@@ -354,6 +355,7 @@ func (p *Producer) undelivered(err error) error {
 func (p *Producer) Close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
 		p.topicsMu.Lock()
+		p.refusing.Store(true)
 		close(p.closing)
 		p.topicsMu.Unlock()
 		p.closeErr = p.Flush(ctx)

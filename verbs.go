@@ -137,10 +137,8 @@ func (h *TopicProducer) ProduceAsyncBatchedFunc(ctx context.Context, fn func(Ack
 // begin is what each verb checks first. The closing channel is looked at with
 // each call: a call that comes after Close has begun is refused.
 func (t *topic) begin(ctx context.Context, msgs []Message) error {
-	select {
-	case <-t.producer.closing:
+	if t.producer.refusing.Load() {
 		return ErrClosed
-	default:
 	}
 	return ctx.Err()
 }

@@ -31,17 +31,38 @@ func (a *Account) Used() int64 { return a.used.Load() }
 func (a *Account) Limit() int64 { return a.limit }
 
 // TryCharge takes n from this account and all above it, or from none: the
-// account whose limit stood in the way is returned then.
+// account whose limit stood in the way is returned then. An empty account takes
+// any n: one message larger than a whole limit would otherwise wait for ever.
 func (a *Account) TryCharge(n int64) (full *Account) {
 	for at := a; at != nil; at = at.parent {
-		if now := at.used.Add(n); at.limit > 0 && now > at.limit && now != n {
-			// now == n: the account was empty. One message larger than a whole
-			// limit would otherwise wait for ever.
-			a.creditUpTo(at, n)
+		if !at.tryAdd(n) {
+			// Those below held n for a moment, and may have turned somebody away
+			// who now waits for them; the full one itself never held it, so that a
+			// refused caller does not wake itself.
+			for below := a; below != at; below = below.parent {
+				below.used.Add(-n)
+				below.wake()
+			}
 			return at
 		}
 	}
 	return nil
+}
+
+func (a *Account) tryAdd(n int64) bool {
+	if a.limit <= 0 {
+		a.used.Add(n)
+		return true
+	}
+	for {
+		now := a.used.Load()
+		if now+n > a.limit && now != 0 {
+			return false
+		}
+		if a.used.CompareAndSwap(now, now+n) {
+			return true
+		}
+	}
 }
 
 // Charge takes n whatever the limits: for what was accepted already.
@@ -52,16 +73,10 @@ func (a *Account) Charge(n int64) {
 }
 
 // Credit gives n back and wakes those who wait for room.
-func (a *Account) Credit(n int64) { a.creditUpTo(nil, n) }
-
-// creditUpTo credits the accounts from a to last, last included; nil: all.
-func (a *Account) creditUpTo(last *Account, n int64) {
+func (a *Account) Credit(n int64) {
 	for at := a; at != nil; at = at.parent {
 		at.used.Add(-n)
 		at.wake()
-		if at == last {
-			return
-		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -218,6 +219,11 @@ func (l *Lane) Commit(immediate bool) (buffered int) {
 	call.make(l)
 	if call.backlogged {
 		l.Partition.backlogged()
+	}
+	if call.ready {
+		// A full batch is worth sending while it is in the cache: with a single
+		// CPU the sender would otherwise wait until this goroutine is preempted.
+		runtime.Gosched()
 	}
 	return buffered
 }
