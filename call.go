@@ -2,6 +2,7 @@ package ekaf
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -12,7 +13,7 @@ import (
 
 // Complete implements batch.Completer.
 func (fn Callback) Complete(e batch.Entry, r *batch.Result) {
-	ack := ackOf(nil, e, r, 0)
+	ack := ackOf(e, r, 0)
 	fn(ack, ack.Err)
 }
 
@@ -25,17 +26,21 @@ type call struct {
 	fn   func(Acked, error)
 	done chan struct{} // 1-buffered
 
-	mu    sync.Mutex // guards the following
+	// Each outcome has a place of its own in acked, so those of a callback are
+	// written without a lock. A sync caller may leave; its lock keeps writers from
+	// what it took away.
 	acked Acked
-	left  int
-	over  bool // the caller has gone
+	left  atomic.Int32
+	mu    sync.Mutex // guards the following, and acked of a sync call
+	over  bool       // the caller has gone
 }
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
 func newCall(n int, fn func(Acked, error)) *call {
 	c := calls.Get().(*call)
-	c.fn, c.left, c.over = fn, n, false
+	c.fn, c.over = fn, false
+	c.left.Store(int32(n))
 	c.acked = Acked{}
 	if n > 1 {
 		c.acked.Rest = make([]Ack, n-1)
@@ -56,38 +61,43 @@ func (c *call) Inline() bool { return c.fn == nil }
 
 // Complete implements batch.Completer.
 func (c *call) Complete(e batch.Entry, r *batch.Result) {
-	c.mu.Lock()
-	if c.over {
+	if c.fn == nil {
+		c.mu.Lock()
+		if c.over {
+			c.mu.Unlock()
+			return
+		}
+		c.fill(e, r)
 		c.mu.Unlock()
-		return
+	} else {
+		c.fill(e, r)
 	}
-	for i := range e.Count {
-		*c.at(e.Arg + i) = ackOf(c, e, r, i)
-	}
-	c.finish(int(e.Count))
+	c.finish(e.Count)
 }
 
-// refuse notes messages that were not accepted after others of the call were.
-func (c *call) refuse(i int32, err error) {
-	c.mu.Lock()
-	c.at(i).Err = err
+func (c *call) fill(e batch.Entry, r *batch.Result) {
+	for i := range e.Count {
+		*c.at(e.Arg + i) = ackOf(e, r, i)
+	}
+}
+
+// refuse notes a message that was not accepted although others of the call were.
+func (c *call) refuse(i int32, topic string, err error) {
+	*c.at(i) = Ack{Topic: topic, Partition: -1, Offset: -1, Err: err}
 	c.finish(1)
 }
 
-// finish counts outcomes and tells the caller once there are no more. It unlocks.
-func (c *call) finish(n int) {
-	c.left -= n
-	last := c.left == 0
-	acked, fn := c.acked, c.fn
-	c.mu.Unlock()
-	if !last {
+// finish counts outcomes and tells the caller once there are no more.
+func (c *call) finish(n int32) {
+	if c.left.Add(-n) > 0 {
 		return
 	}
-	if fn == nil {
+	if c.fn == nil {
 		c.done <- struct{}{}
 		return
 	}
-	c.fn = nil
+	acked, fn := c.acked, c.fn
+	c.fn, c.acked = nil, Acked{}
 	calls.Put(c)
 	fn(acked, acked.firstErr())
 }
@@ -102,7 +112,7 @@ func (a Acked) firstErr() error {
 }
 
 // ackOf is the outcome of the i-th message of an entry.
-func ackOf(_ *call, e batch.Entry, r *batch.Result, i int32) Ack {
+func ackOf(e batch.Entry, r *batch.Result, i int32) Ack {
 	topic, _ := r.Topic.(*topic)
 	ack := Ack{Partition: r.Partition, Worker: r.Worker, Offset: -1}
 	if topic != nil {

@@ -193,7 +193,7 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 	// Some were accepted: fn hears of all, the refused ones included.
 	refused := o.call
 	for _, r := range o.refusals {
-		t.producer.callbacks.call(func() { refused.refuse(int32(r.index), r.err) })
+		t.producer.callbacks.call(func() { refused.refuse(int32(r.index), t.name, r.err) })
 	}
 	return o.receipt, nil
 }
@@ -242,7 +242,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 		return acked, o.answer(len(msgs))
 	}
 	for _, r := range o.refusals {
-		c.refuse(int32(r.index), r.err)
+		c.refuse(int32(r.index), t.name, r.err)
 	}
 	select {
 	case <-c.done:
@@ -276,7 +276,7 @@ func (t *topic) giveUp(ctx context.Context, c *call) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left == 0 {
+	if c.left.Load() == 0 {
 		return false
 	}
 	c.over = true
