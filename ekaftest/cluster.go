@@ -32,6 +32,7 @@ type Cluster struct {
 	sessions      sync.WaitGroup // accept loops and connections
 
 	lifeMu sync.Mutex // held while brokers start and stop
+	closed bool       // guarded by lifeMu
 	coreMu sync.Mutex // guards core
 	core   *core
 
@@ -115,13 +116,26 @@ func (c *Cluster) kafka() *core {
 // Close stops the brokers, drops all data and waits until every connection has
 // ended. A closed cluster cannot be started again.
 func (c *Cluster) Close() {
+	c.lifeMu.Lock()
+	c.closed = true
+	c.lifeMu.Unlock()
 	c.Stop()
 	c.kafka().close()
 	c.sessions.Wait()
 }
 
-// Addrs answers the brokers' addresses by broker id, stopped ones included, to
-// bootstrap from.
+// ListenAddr is the host:port a broker listens on, whatever is advertised, and
+// "" if there is no such broker.
+func (c *Cluster) ListenAddr(broker int32) string {
+	b, err := c.broker(broker)
+	if err != nil {
+		return ""
+	}
+	return b.addr
+}
+
+// Addrs answers the addresses the brokers advertise, by broker id, stopped ones
+// included, to bootstrap from.
 func (c *Cluster) Addrs() []string {
 	var addrs []string
 	for _, b := range c.brokers {
@@ -188,15 +202,21 @@ func (c *Cluster) StartBroker(id int32) error {
 }
 
 func (c *Cluster) startBroker(b *broker) error {
+	if c.closed {
+		return fmt.Errorf("cannot start broker %d: %w", b.id, errStopped)
+	}
 	if b.isRunning() {
 		return nil
 	}
 	c.startReplicas(b.id) // before the first client can ask
-	_, err := b.start()
-	if err != nil {
+	if _, err := b.start(); err != nil {
 		c.stopReplicas(b.id)
+		return err
 	}
-	return err
+	// Another broker may have begun a log after the replicas were started and
+	// before this broker counted as running; its replica here is still down.
+	c.startReplicas(b.id)
+	return nil
 }
 
 func (c *Cluster) startAll() error {
@@ -232,11 +252,11 @@ func (c *Cluster) RestartEmpty() error {
 	if err != nil {
 		return err
 	}
-	c.coreMu.Lock()
-	old := c.core
-	c.core = fresh
-	c.coreMu.Unlock()
+	old := c.replaceCore(fresh)
 	old.close()
+	if old == fresh {
+		return fmt.Errorf("cannot restart: %w", errStopped)
+	}
 	c.logs.mu.Lock()
 	clear(c.logs.all)
 	c.logs.mu.Unlock()
@@ -245,6 +265,22 @@ func (c *Cluster) RestartEmpty() error {
 	clear(c.leaderless)
 	c.settingsMu.Unlock()
 	return c.startAll()
+}
+
+// replaceCore answers the core that is of no more use: the old one or, once the
+// cluster is closed, the fresh one. Close marks the cluster closed under the
+// same mutex before it closes the core, so one of them is never forgotten.
+func (c *Cluster) replaceCore(fresh *core) *core {
+	c.lifeMu.Lock()
+	defer c.lifeMu.Unlock()
+	if c.closed {
+		return fresh
+	}
+	c.coreMu.Lock()
+	defer c.coreMu.Unlock()
+	old := c.core
+	c.core = fresh
+	return old
 }
 
 // Throttle has each Produce answer say that the client exceeded its quota by

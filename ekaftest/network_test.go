@@ -44,8 +44,9 @@ func TestRefuse(t *testing.T) {
 		c := ekaftest.Start(t, opts...)
 		old := dialBroker(t, c, 0)
 		c.Network(0).Refuse()
-		if _, err := c.Dialer()(t.Context(), "tcp", c.Addrs()[0]); !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Errorf("dialing a refusing broker: %v", err)
+		if conn, err := c.Dialer()(t.Context(), "tcp", c.Addrs()[0]); err == nil {
+			conn.Close()
+			t.Error("a refusing broker accepts connections")
 		}
 		if err := request(old); err != nil {
 			t.Error(err)
@@ -233,5 +234,17 @@ func TestWrongOptions(t *testing.T) {
 			c.Close()
 			t.Errorf("a wrong option passed: %s", name)
 		}
+	}
+}
+
+func TestAfterClose(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.InMemory(), ekaftest.Topic("events", 1))
+	c.Close()
+	c.Close()
+	if c.StartBroker(0) == nil || c.Restart() == nil || c.RestartEmpty() == nil || c.CreateTopic("more", 1) == nil {
+		t.Error("a closed cluster does something")
+	}
+	if _, err := c.Consume("events"); err == nil {
+		t.Error("a closed cluster has messages")
 	}
 }

@@ -86,6 +86,25 @@ func TestLeadersMove(t *testing.T) {
 	seenOnce(t, c, "events", 15)
 }
 
+// A broker that was down when a log began catches up with its producers.
+func TestLateReplicaKnowsProducers(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.InMemory(), ekaftest.Brokers(2), ekaftest.Topic("events", 1))
+	if err := c.StopBroker(1); err != nil {
+		t.Fatal(err)
+	}
+	cl := client(t, c)
+	produce(t, cl, "events", 0, 3)
+	if err := c.StartBroker(1); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.MoveLeader("events", 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	c.LoseAnswers(1)
+	produce(t, cl, "events", 3, 6)
+	seenOnce(t, c, "events", 6)
+}
+
 func TestWithoutLeader(t *testing.T) {
 	c := ekaftest.Start(t, ekaftest.InMemory(), ekaftest.Brokers(2), ekaftest.Topic("events", 1))
 	cl := client(t, c)
@@ -130,6 +149,9 @@ func TestWhatMetadataSays(t *testing.T) {
 	}
 	if b := metadata(t, cl).Brokers[1]; b.Host != "proxy.example" || b.Port != 1234 {
 		t.Errorf("broker 1 is at %s:%d", b.Host, b.Port)
+	}
+	if c.ListenAddr(1) == c.Addrs()[1] || c.ListenAddr(2) != "" {
+		t.Errorf("broker 1 listens on %q and advertises %q", c.ListenAddr(1), c.Addrs()[1])
 	}
 	if err := c.Advertise(1, ""); err != nil || c.Addrs()[1] == "proxy.example:1234" {
 		t.Errorf("the listener's own address did not return: %v, %v", c.Addrs(), err)
