@@ -33,6 +33,20 @@ func optionsTable() string {
 	return strings.TrimRight(text.String(), "\n")
 }
 
+// optionDefaults is the table in short, for the help of a command that takes -X.
+func optionDefaults() string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, o := range ekaf.OptionTable() {
+		if o.Property != "" {
+			fmt.Fprintf(table, "  %s\t%s\n", o.Property, dash(o.Default))
+		}
+	}
+	_ = table.Flush() // a strings.Builder takes everything
+	return "The properties that -X and --config set most often, and their defaults here\n(ekaf help options says what they do):\n" +
+		strings.TrimRight(text.String(), "\n")
+}
+
 func dash(text string) string {
 	if text == "" {
 		return "-"

@@ -24,13 +24,14 @@ it waits, however long, and says so. SIGINT or SIGTERM ends the reading; what wa
 read is delivered within --grace, and a second signal ends that too.
 
 A line ends at \n; a \r before it belongs to the message, an empty line is an
-empty message, and a last line without \n counts. Lines are numbered from 1,
+empty message (kcat leaves those out), and a last line without \n counts. Lines are numbered from 1,
 through all files. A line too long for the broker is reported by its number and
 counted as failed; the others go on.
 
 The last line on standard error is one JSON object:
   {"acked":N,"failed":N,"seconds":S,"read":N,"bytes":N,"errors":{"REASON":N},"maybe_written":N}
-where maybe_written counts those of failed which the broker may hold all the same.`
+where read and bytes count the lines read and their bytes, without \n, and
+maybe_written those of failed which the broker may hold all the same.`
 
 type produce struct {
 	connection  connection
@@ -58,7 +59,7 @@ func newProduce() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "produce --brokers HOST:PORT[,...] --topic TOPIC [FILE...]",
 		Short: "Deliver lines from standard input or files",
-		Long:  produceLong,
+		Long:  produceLong + "\n\n" + optionDefaults(),
 		Example: `  tail -F app.log | ekaf produce --brokers kafka:9092 --topic logs
   ekaf produce -b kafka:9092 -t users --key-delim : --compression zstd users.txt
   ekaf produce -t events --config client.properties -X linger.ms=20 < events.ndjson

@@ -24,10 +24,8 @@ type watch struct {
 
 func (w *watch) event(e ekaf.Event) {
 	switch e.Kind {
-	case ekaf.EventMetadataFailed, ekaf.EventWorkerDown:
-		if e.Kind == ekaf.EventMetadataFailed {
-			w.down(e.Err)
-		}
+	case ekaf.EventMetadataFailed:
+		w.down(e.Err)
 	case ekaf.EventTopicState:
 		switch e.To {
 		case "downtime":

@@ -40,12 +40,9 @@ func (v *values) basics(c *Config) {
 	}
 	v.acks(c)
 	if e, n, ok := v.number("max.in.flight.requests.per.connection", 1, math.MaxInt32); ok {
-		switch {
-		case n > 5 && e.source == FromFile && v.text("enable.idempotence") == "false":
-			v.note(e, "ignored: ekaf keeps up to 5 in flight, in order")
-		case n > 5:
-			v.fault(e, "it must be 1 to 5, which is what idempotence allows: leave it out, ekaf keeps up to 5 in flight in order")
-		default:
+		if n > 5 {
+			v.fault(e, "it must be 1 to 5, as more could not be put in order again: leave it out, ekaf keeps up to 5 in flight")
+		} else {
 			v.note(e, "ignored: ekaf keeps order with up to 5 in flight")
 		}
 	}

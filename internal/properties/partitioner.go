@@ -2,7 +2,6 @@ package properties
 
 import (
 	"hash/crc32"
-	"math/rand/v2"
 	"strings"
 
 	"github.com/ekaf-go/ekaf"
@@ -48,51 +47,31 @@ func (v *values) partitionerClass(c *Config, e entry) {
 
 func (v *values) partitioner(c *Config, e entry) {
 	switch e.value {
-	case "murmur2_random":
-		c.add(ekaf.Strategy(ekaf.ByKey()))
-	case "murmur2":
+	case "murmur2", "consistent", "fnv1a":
 		v.note(e, "messages without a key are spread, where librdkafka sends them all to one partition")
+	}
+	switch e.value {
+	case "murmur2", "murmur2_random":
 		c.add(ekaf.Strategy(ekaf.ByKey()))
 	case "random":
 		c.add(ekaf.Strategy(ekaf.Random()))
 	case "consistent":
-		c.add(hashStrategy(crc32.ChecksumIEEE, unkeyedTogether))
+		c.add(ekaf.Strategy(ekaf.Custom(hashing(crc32.ChecksumIEEE, false))))
 	case "consistent_random":
-		c.add(hashStrategy(crc32.ChecksumIEEE, emptyAtRandom))
-	case "fnv1a":
-		c.add(hashStrategy(fnv1a, unkeyedTogether))
-	case "fnv1a_random":
-		c.add(hashStrategy(fnv1a, unkeyedAnywhere))
+		c.add(ekaf.Strategy(ekaf.Custom(hashing(crc32.ChecksumIEEE, true))))
+	case "fnv1a", "fnv1a_random":
+		c.add(ekaf.Strategy(ekaf.Custom(hashing(fnv1a, false))))
 	default:
 		v.fault(e, "it must be one of random, consistent, consistent_random, murmur2, murmur2_random, fnv1a, fnv1a_random")
 	}
 }
 
-// unkeyed says where librdkafka's partitioners send messages without a key.
-type unkeyed uint8
-
-const (
-	unkeyedTogether unkeyed = iota // as if the key were empty
-	unkeyedAnywhere                // to any partition
-	emptyAtRandom                  // to any partition, and so with an empty key
-)
-
-// hashStrategy names the picker twice where it shall also place messages without a key.
-func hashStrategy(hash func([]byte) uint32, without unkeyed) ekaf.Option {
-	picker := ekaf.Custom(hashing(hash, without))
-	if without == unkeyedTogether {
-		return ekaf.Strategy(picker, picker)
-	}
-	return ekaf.Strategy(picker)
-}
-
-func hashing(hash func([]byte) uint32, without unkeyed) ekaf.Picker {
+// hashing picks partitions as librdkafka does. With emptyAtRandom an empty key
+// counts as none.
+func hashing(hash func([]byte) uint32, emptyAtRandom bool) ekaf.Picker {
 	return func(_ string, key, _ []byte, partitions int) int {
-		switch {
-		case key == nil && without != unkeyedTogether:
+		if key == nil || emptyAtRandom && len(key) == 0 {
 			return ekaf.AnyPartition
-		case len(key) == 0 && without == emptyAtRandom:
-			return rand.IntN(partitions)
 		}
 		return int(hash(key) % uint32(partitions))
 	}
