@@ -22,7 +22,7 @@ func (p *Producer) Doubt(l *worker.Lane, q worker.Question) {
 		if err != nil {
 			finding = worker.Finding{Undecidable: true, Err: fmt.Errorf("%w: %w", ErrUndecidable, err)}
 		}
-		l.Settle(finding)
+		l.Settle(q, finding)
 	})
 }
 

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -116,7 +117,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 func New(now time.Time) *Batch {
 	b := batches.Get().(*Batch)
 	b.baseTime = now.UnixMilli()
-	b.maxTime = b.baseTime
+	b.maxTime = noTime
 	b.Opened = now
 	b.size = HeaderSize
 	return b
@@ -134,8 +135,12 @@ func (b *Batch) Size() int { return b.size }
 // BaseTime is the base timestamp in milliseconds.
 func (b *Batch) BaseTime() int64 { return b.baseTime }
 
-// MaxTime is the largest timestamp in milliseconds.
+// MaxTime is the largest timestamp of a record in milliseconds. It may lie far
+// below the base: brokers count the life of a producer id from it.
 func (b *Batch) MaxTime() int64 { return b.maxTime }
+
+// noTime is the largest timestamp of no record.
+const noTime = math.MinInt64
 
 // Entries are the completions, in the order of their records.
 func (b *Batch) Entries() []Entry { return b.entries }
@@ -237,4 +242,4 @@ func (b *Batch) Extend(at, arg, timeDelta int32) bool {
 }
 
 // Rebase moves the base of an empty batch to a timestamp out of its reach.
-func (b *Batch) Rebase(ms int64) { b.baseTime, b.maxTime = ms, ms }
+func (b *Batch) Rebase(ms int64) { b.baseTime = ms }

@@ -201,7 +201,7 @@ func (b *Batch) Messages() []Message {
 
 // Inherit takes over what a batch made of another's records keeps of it.
 func (b *Batch) Inherit(from *Batch) {
-	b.baseTime, b.maxTime = from.baseTime, from.baseTime
+	b.baseTime = from.baseTime
 	b.Immediate, b.Generation = from.Immediate, from.Generation
 }
 

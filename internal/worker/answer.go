@@ -55,7 +55,7 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 		if err == nil {
 			err = codeError(a.Code, a.Message)
 		}
-		l.failed(b, a, err, &out)
+		l.failed(b, a, at, err, &out)
 	}
 	l.settle(&out)
 	l.turnBack(now)
@@ -78,11 +78,9 @@ func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt) {
 	b.Acked = l.result(b, offset, a.LogAppendTime)
 	l.failures, l.checked, l.notBefore = 0, false, time.Time{}
 	l.ackedAt = b.MaxTime()
-	if l.cfg.Idempotent {
+	if l.cfg.Idempotent && !l.rewind && at.epoch == l.epoch {
+		// Not if an error came first: this attempt was sent before that.
 		l.confirmed = at.connection
-	}
-	if offset >= 0 {
-		l.ackedEnd = max(l.ackedEnd, offset+int64(b.Count()))
 	}
 	for i := range l.queue.len() {
 		earlier := l.queue.at(i)
@@ -111,9 +109,12 @@ func (l *Lane) failure(b *batch.Batch, code int16, maybe bool, err error) batch.
 }
 
 // failed decides what follows from an error answer, or from none.
-func (l *Lane) failed(b *batch.Batch, a Answer, err error, out *outcomes) {
-	l.confirmed = 0
-	l.rewind = true
+func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *outcomes) {
+	inTurn := !l.rewind && l.inFlight == 0
+	l.confirmed, l.checked, l.rewind = 0, false, true
+	if a.Err != nil || RulingOf(a.Code).Verdict != OutOfOrder {
+		l.forgetAsked()
+	}
 	b.LastCode = a.Code
 	if a.NotSent && b.Attempts == 1 {
 		b.Move(batch.Sealed)
@@ -138,9 +139,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, err error, out *outcomes) {
 	case !l.cfg.Idempotent:
 		l.failedPlainly(b, a, ruling, err, out)
 	case ruling.Verdict == OutOfOrder:
-		// Sent again, in order: an OK to a later one says that it is written.
-		b.OutOfOrder = true
-		l.rewind = l.inFlight > 0
+		l.outOfOrder(b, a, at, inTurn, err, out)
 	case ruling.Verdict == Retry, ruling.Verdict == RetryElsewhere:
 		if ruling.Limit > 0 && b.Attempts >= ruling.Limit {
 			l.giveUp(b, l.failure(b, a.Code, true, err), out)
@@ -151,8 +150,31 @@ func (l *Lane) failed(b *batch.Batch, a Answer, err error, out *outcomes) {
 	default:
 		// Refused, but an earlier attempt may have been written: the broker
 		// checks sizes, timestamps and rights before it looks for duplicates.
-		l.doubt(DoubtRefused, a.Code, err, out)
+		l.doubt(DoubtRefused, a, err)
 	}
+}
+
+// outOfOrder takes this answer to a batch that was sent before. If it was its turn
+// (alone, behind batches that answered the same), an OK to a later one will say
+// that all of them are written. If a later one has its OK already, from before a
+// restart of the broker or a loss of its state, only the log can tell.
+func (l *Lane) outOfOrder(b *batch.Batch, a Answer, at *Attempt, inTurn bool, err error, out *outcomes) {
+	behind := false
+	for i := range l.queue.len() {
+		switch other := l.queue.at(i); {
+		case other == b:
+			behind = true
+		case behind && other.State == batch.Acked && other.Count() > 0:
+			l.doubt(DoubtGap, a, err)
+			return
+		}
+	}
+	if inTurn && l.queue.at(l.asked()) == b {
+		b.OutOfOrder, l.askedOn = true, at.connection
+		l.rewind = false
+		return
+	}
+	out.retry(b, err)
 }
 
 // failedPlainly is failed for lanes without an id: nobody can tell whether an
@@ -179,7 +201,7 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 			return
 		}
 	case OutOfOrder:
-		l.refusedOutOfOrder(b, err, out)
+		l.refusedOutOfOrder(b, a, err, out)
 		return
 	case Forgotten:
 		l.chain.broken = true
@@ -195,9 +217,7 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 		return
 	case Plain:
 		if b.Codec() != batch.None {
-			b.DropPacked()
-			b.Chain = 0 // to be stamped again
-			l.chain.broken = true
+			l.unpack(b)
 			out.retry(b, err)
 			return
 		}
@@ -207,10 +227,10 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 
 // refusedOutOfOrder: behind a batch that failed it is due, and waits for that
 // one. At the head of a lane it is a gap in what the cluster holds.
-func (l *Lane) refusedOutOfOrder(b *batch.Batch, err error, out *outcomes) {
+func (l *Lane) refusedOutOfOrder(b *batch.Batch, a Answer, err error, out *outcomes) {
 	if l.queue.at(0) == b {
 		b.OutOfOrder = true
-		l.doubt(DoubtGap, b.LastCode, err, out)
+		l.doubt(DoubtGap, a, err)
 		return
 	}
 	out.retry(b, err)
@@ -235,6 +255,9 @@ func (l *Lane) settle(out *outcomes) {
 		}
 		l.queue.pop()
 		l.next = max(l.next-1, 0)
+		if b.State == batch.Acked && b.Acked.BaseOffset >= 0 {
+			l.ackedEnd = max(l.ackedEnd, b.Acked.BaseOffset+int64(b.Count()))
+		}
 		out.resolve(b)
 	}
 }

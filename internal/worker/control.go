@@ -40,6 +40,9 @@ func (l *Lane) setLeader(leader, epoch int32) {
 		}
 		events = l.setState(next, events)
 	}
+	if l.forgetAsked() {
+		l.rewind = true
+	}
 	out := outcomes{lane: l, events: events}
 	l.turnBack(l.now())
 	linger := l.lingers()
@@ -171,11 +174,14 @@ func (l *Lane) Reborn() {
 	l.pendingDoubt, l.doubting = nil, false
 	for i := range l.queue.len() {
 		b := l.queue.at(i)
-		if b.State == batch.Unresolved {
+		switch b.State {
+		case batch.Unresolved:
 			b.Move(batch.Sealed)
+		case batch.Acked:
+			b.Acked.BaseOffset = -1 // in a log that is no more
 		}
-		b.OutOfOrder = false
 	}
+	l.forgetAsked()
 	l.chain.broken = l.chain.number > 0
 	out := outcomes{lane: l}
 	l.turnBack(l.now())
@@ -195,6 +201,7 @@ func (l *Lane) FailWaiting(code int16, err error) {
 			continue
 		}
 		l.queue.remove(i)
+		l.leaveGap(b)
 		b.Acked = l.failure(b, code, false, err)
 		b.Move(batch.Failed)
 		out.dropped(b, err)

@@ -35,8 +35,9 @@ type Question struct {
 	// Gap is expected: a batch before these failed for good.
 	Gap bool
 
-	code int16
-	err  error
+	answer Answer // that raised it
+	err    error
+	number uint64 // tells the lane's questions apart
 }
 
 // Finding is the answer.
@@ -54,8 +55,8 @@ type Finding struct {
 }
 
 // doubt stops the lane until the host has asked. It waits for what is in flight.
-func (l *Lane) doubt(reason Reason, code int16, err error, out *outcomes) {
-	l.pendingDoubt = &Question{Reason: reason, code: code, err: err}
+func (l *Lane) doubt(reason Reason, a Answer, err error) {
+	l.pendingDoubt = &Question{Reason: reason, answer: a, err: err}
 }
 
 // askDoubt is doubt for Take, which asks as soon as it has unlocked the lane.
@@ -80,6 +81,8 @@ func (l *Lane) question() *Question {
 		return nil
 	}
 	l.pendingDoubt, l.doubting = q, true
+	l.questions++
+	q.number = l.questions
 	q.ID = ID{Producer: first.ProducerID, Epoch: first.Epoch}
 	q.First, q.Last, q.AckedEnd, q.Gap = first.Sequence, lastSequence(last), l.ackedEnd, l.chain.broken
 	return q
@@ -93,6 +96,9 @@ func (l *Lane) allOutOfOrder() bool {
 		b := l.queue.at(n)
 		if b.State == batch.Unresolved && b.OutOfOrder {
 			continue
+		}
+		if b.State == batch.Acked && b.Count() == 0 {
+			continue // MassageBuffer left nothing of it; it was never sent
 		}
 		if b.State == batch.Unresolved || b.State == batch.InFlight || b.State == batch.Acked {
 			return false
@@ -121,11 +127,13 @@ func (l *Lane) unresolved() (first, last *batch.Batch) {
 	return first, last
 }
 
-// Settle takes the host's finding.
-func (l *Lane) Settle(f Finding) {
+// Settle takes the host's finding about a question of this lane. One that is
+// not open any more is passed over: asked of a topic that was deleted and created
+// again meanwhile, its finding would decide batches that it is not about.
+func (l *Lane) Settle(asked Question, f Finding) {
 	l.mu.Lock()
 	q := l.pendingDoubt
-	if !l.doubting || q == nil {
+	if !l.doubting || q == nil || q.number != asked.number {
 		l.mu.Unlock()
 		return
 	}
@@ -134,19 +142,28 @@ func (l *Lane) Settle(f Finding) {
 	if f.Lost && !q.Gap {
 		out.event(EventDataLoss, 0, f.Err)
 	}
+	for _, b := range l.tried(q) {
+		l.settleOne(b, q, f, &out)
+	}
+	l.settle(&out)
+	l.rewind = true
+	l.turnBack(l.now())
+	l.finish(&out)
+}
+
+// tried lists the batches that a question is about. Settling one may put others
+// in its place.
+func (l *Lane) tried(q *Question) (list []*batch.Batch) {
 	for i := range l.queue.len() {
 		b := l.queue.at(i)
 		if b.Attempts == 0 || b.ProducerID != q.ID.Producer {
 			break
 		}
 		if b.State == batch.Unresolved || b.State == batch.Sealed {
-			l.settleOne(b, q, f, &out)
+			list = append(list, b)
 		}
 	}
-	l.settle(&out)
-	l.rewind = true
-	l.turnBack(l.now())
-	l.finish(&out)
+	return list
 }
 
 // settleOne decides one batch by the finding.
@@ -161,12 +178,12 @@ func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) 
 		b.Chain, l.chain.broken = 0, true
 	case b.State == batch.Unresolved && f.Undecidable:
 		out.event(EventUndecidable, b.Count(), f.Err)
-		l.giveUp(b, l.failure(b, q.code, true, f.Err), out)
-	case q.Reason == DoubtRefused && b.State == batch.Unresolved && b.LastCode == q.code && q.code != 0:
+		l.giveUp(b, l.failure(b, q.answer.Code, true, f.Err), out)
+	case q.Reason == DoubtRefused && b.State == batch.Unresolved && b.LastCode == q.answer.Code && q.answer.Code != 0:
 		// Not in the log, and refused: now it may be cut, or fails for good.
 		b.Move(batch.Sealed)
 		b.Attempts = 1
-		l.refused(b, Answer{Code: q.code}, RulingOf(q.code), q.err, out)
+		l.refused(b, q.answer, RulingOf(q.answer.Code), q.err, out)
 	case q.Reason == DoubtOld && f.Alive:
 		l.checked = true
 	default:

@@ -79,6 +79,27 @@ func badError(a Answer, bad map[int32]string, err error) error {
 	return err
 }
 
+// unpack puts a batch without compression in the place of one that its leader
+// cannot read. It keeps its numbers. The compressed bytes may still be read by an
+// attempt at another leader, so they are not touched.
+func (l *Lane) unpack(b *batch.Batch) {
+	made := b.Extract(func(int32) bool { return true })
+	l.adopt(made, b)
+	made.Sequence = b.Sequence
+	made.Packed = true // or it would be compressed again
+	l.unpacked--
+	l.swap(b, made)
+}
+
+// leaveGap notes that a batch leaves the lane without being sent. It may have its
+// numbers already (a half of one that was too large): what follows in the chain
+// would wait for them.
+func (l *Lane) leaveGap(b *batch.Batch) {
+	if b.Chain != 0 && b.Chain == l.chain.number {
+		l.chain.broken = true
+	}
+}
+
 // Withdrawal says what became of the messages of a call that is over.
 type Withdrawal struct {
 	Withdrawn []int32 // indexes in their call: never sent, and never will be
@@ -91,8 +112,9 @@ type Withdrawal struct {
 func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	l.mu.Lock()
 	defer l.unlock()
-	if l.open != nil {
-		w.Withdrawn = append(w.Withdrawn, l.open.WithdrawAll(done)...)
+	if b := l.open; b != nil {
+		w.Withdrawn = append(w.Withdrawn, b.WithdrawAll(done)...)
+		l.creditWithdrawn(b, len(w.Withdrawn))
 	}
 	for i := 0; i < l.queue.len(); i++ {
 		b := l.queue.at(i)
@@ -109,10 +131,27 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	return w
 }
 
+// creditWithdrawn gives back what the open batch no longer holds: the places of
+// withdrawn messages, and all its memory once no other message is left. With the
+// leader away it might stay open for long, and calls that give up one after
+// another would fill the buffer with nothing.
+func (l *Lane) creditWithdrawn(b *batch.Batch, n int) {
+	if _, all := b.Withdrawn(); all && n > 0 {
+		l.open, l.flushing = nil, false
+		l.discard(b)
+		return
+	}
+	if m := l.Partition.limits.Messages; m != nil {
+		m.Credit(int64(n))
+		b.AddCharge(0, -int64(n))
+	}
+}
+
 // rebuild takes the withdrawn records out of a closed batch. It reports whether
 // the batch left the queue.
 func (l *Lane) rebuild(i int) (gone bool) {
 	b := l.queue.at(i)
+	l.leaveGap(b)
 	if _, all := b.Withdrawn(); all {
 		l.queue.remove(i)
 		l.discard(b)
@@ -189,6 +228,7 @@ func (l *Lane) DropOldest(why error) bool {
 }
 
 func (l *Lane) drop(b *batch.Batch, why error, out *outcomes) {
+	l.leaveGap(b)
 	b.Acked = l.failure(b, 0, false, why)
 	b.Move(batch.Failed)
 	out.dropped(b, why)

@@ -43,7 +43,9 @@ type Lane struct {
 	chain        chain
 	doubting     bool      // the host was asked what became of the unresolved batches
 	pendingDoubt *Question // what it is to be asked, or was
-	checked      bool      // ... and said that they may be sent again as they are
+	questions    uint64    // asked so far
+	checked      bool      // ... and said that they may be sent again as they are, once
+	askedOn      uint64    // connection on which batches at the head answered OUT_OF_ORDER, 0: none did
 	ackedEnd     int64     // offset behind the last acked record, -1: none
 	ackedAt      int64     // its largest timestamp
 
@@ -258,9 +260,14 @@ func (l *Lane) close() {
 	l.unpacked++
 }
 
-// discard frees a batch that holds nothing and owes no outcome.
+// discard frees a batch that holds nothing and owes no outcome. Where an attempt
+// at a leader that the lane left still reads its bytes, its end frees them.
 func (l *Lane) discard(b *batch.Batch) {
 	l.Partition.count(b.Generation, -1)
+	if b.Outstanding > 0 {
+		b.Left = true
+		return
+	}
 	l.credit(b)
 	b.FreeBytes()
 	b.Recycle()

@@ -40,8 +40,7 @@ func (l *Lane) Prepare(b *batch.Batch) (fault error) {
 	return fault
 }
 
-// massage runs the hook on a batch's messages. If it keeps their number, each
-// keeps its completion; else all share the outcome of the new batch's first.
+// massage runs the hook on a batch's messages.
 func (l *Lane) massage(b *batch.Batch) (made *batch.Batch, fault error) {
 	messages := b.Messages()
 	count := len(messages)
@@ -54,12 +53,7 @@ func (l *Lane) massage(b *batch.Batch) (made *batch.Batch, fault error) {
 	for i := range massaged {
 		made.Add(&massaged[i])
 	}
-	if len(massaged) == count {
-		made.CopyEntries(b)
-	} else {
-		made.ShareEntries(b)
-	}
-	made.Massaged = true
+	made.Massaged, made.Shared = true, len(massaged) != count
 	return made, nil
 }
 
@@ -77,9 +71,17 @@ type HookPanic struct{ Value any }
 
 func (p *HookPanic) Error() string { return "MassageBuffer panicked" }
 
-// putMassaged puts the new batch in the old one's place. One without messages is
+// putMassaged puts the new batch in the old one's place. If the hook kept their
+// number, each message keeps its completion; else all share the outcome of the new
+// batch's first. Completions are moved here, under the lock: a caller may have
+// given up meanwhile, and have taken its own out. A batch without messages is
 // done: the hook took them.
 func (l *Lane) putMassaged(b, made *batch.Batch, out *outcomes) {
+	if made.Shared {
+		made.ShareEntries(b)
+	} else {
+		made.CopyEntries(b)
+	}
 	made.Packed = true
 	l.adopt(made, b)
 	l.unpacked--

@@ -11,6 +11,7 @@ type Attempt struct {
 	Lane  *Lane
 	Batch *batch.Batch
 	term  uint64
+	epoch int32 // leader epoch
 	// connection is the number of the connection that carries it.
 	connection uint64
 	// stamp says that the header is not written yet.
@@ -59,6 +60,9 @@ func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, ro
 	if l.confirmed != connection || now.UnixMilli()-l.ackedAt > l.cfg.StateLifetime.Milliseconds() {
 		l.confirmed = 0
 	}
+	if l.askedOn != connection && l.inFlight == 0 && l.forgetAsked() {
+		l.next = l.asked()
+	}
 	a, ok, blocked = l.take(connection, idle, now, room)
 	switch {
 	case blocked:
@@ -69,7 +73,7 @@ func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, ro
 		l.marks.ready, again = true, true
 	}
 	prepare, call := l.unprepared(), l.signal()
-	needID := l.wantsID()
+	needID, ask := l.wantsID(), l.question()
 	l.mu.Unlock()
 	for _, b := range prepare {
 		l.host.PrepareBatch(l, b)
@@ -77,6 +81,9 @@ func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, ro
 	call.make(l)
 	if needID {
 		l.askID()
+	}
+	if ask != nil {
+		l.host.Doubt(l, *ask)
 	}
 	return a, ok, again, false
 }
@@ -113,7 +120,7 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 	l.next++
 	l.skipAcked()
 	l.stats.sent(b, now)
-	return Attempt{Lane: l, Batch: b, term: l.term, connection: connection, stamp: stamp, size: size}, true, false
+	return Attempt{Lane: l, Batch: b, term: l.term, epoch: l.epoch, connection: connection, stamp: stamp, size: size}, true, false
 }
 
 // dueOpen reports whether the open batch is to be sent although it is not full.
@@ -179,6 +186,20 @@ func (l *Lane) asked() int {
 		}
 	}
 	return l.queue.len()
+}
+
+// forgetAsked: what OUT_OF_ORDER answers said holds only on one connection to one
+// leader, with no other error between them. A leader without state takes any
+// number: its OK to a later batch would turn what another one said into "written".
+func (l *Lane) forgetAsked() (forgot bool) {
+	if l.askedOn == 0 {
+		return false
+	}
+	l.askedOn = 0
+	for i := range l.queue.len() {
+		l.queue.at(i).OutOfOrder = false
+	}
+	return true
 }
 
 func (l *Lane) maySend(b *batch.Batch) bool {
@@ -252,6 +273,7 @@ func (l *Lane) askID() {
 	l.mu.Lock()
 	if l.chain.waiting {
 		l.chain = chain{number: l.chain.number + 1, id: id}
+		l.confirmed = 0
 	}
 	l.unlock()
 }
