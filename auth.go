@@ -2,13 +2,17 @@ package ekaf
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/aws"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/ekaf-go/ekaf/internal/conn"
 )
 
 // Auth is how the producer authenticates (SASL). Its String is the mechanism's
@@ -85,4 +89,42 @@ func AWSMSKIAM(credentials func(ctx context.Context) (AWSCredentials, error)) Au
 // as Kerberos (GSSAPI) from github.com/twmb/franz-go/pkg/sasl/kerberos.
 func Mechanism(m sasl.Mechanism) Auth {
 	return Auth{name: m.Name(), mechanism: func(context.Context) (sasl.Mechanism, error) { return m, nil }}
+}
+
+// TLSFiles speaks TLS with PEM files: caFile holds the authorities to trust
+// ("": the system's), certFile and keyFile the client's own certificate for mTLS
+// (both or neither). Certificate and key are read again when the files change,
+// so that they can be rotated without a restart.
+func TLSFiles(caFile, certFile, keyFile string) Option {
+	return forProducer("TLSFiles", func(s *settings) {
+		config, err := tlsFromFiles(caFile, certFile, keyFile, s.logger)
+		if err != nil {
+			s.fault("TLSFiles: %w", err)
+			return
+		}
+		s.tls = config
+	})
+}
+
+func tlsFromFiles(caFile, certFile, keyFile string, logger *slog.Logger) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		pool, err := conn.LoadCAPool(false, caFile)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = pool
+	}
+	if certFile == "" && keyFile == "" {
+		return config, nil
+	}
+	if certFile == "" || keyFile == "" {
+		return nil, errors.New("a client certificate needs both its file and its key's")
+	}
+	reload, err := conn.CertificateReloader(certFile, keyFile, logger)
+	if err != nil {
+		return nil, err
+	}
+	config.GetClientCertificate = reload
+	return config, nil
 }

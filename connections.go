@@ -117,7 +117,10 @@ func (p *Producer) Connected(s *sender.Sender, took time.Duration) {
 
 // Disconnected implements sender.Host.
 func (p *Producer) Disconnected(s *sender.Sender, err error, down time.Duration, first bool) {
-	err = p.cluster.Snapshot().DialError(s.Broker(), err)
+	if !s.EverUp() {
+		// Never reached: the address that the broker advertises may be the fault.
+		err = p.cluster.Snapshot().DialError(s.Broker(), err)
+	}
 	kind := EventWorkerStillDown
 	if first {
 		kind = EventWorkerDown

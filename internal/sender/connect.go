@@ -53,6 +53,7 @@ func (s *Sender) connect() (wait time.Duration) {
 	s.failures, s.downSince = 0, time.Time{}
 	s.warm.Store(false)
 	s.up.Store(true)
+	s.everUp.Store(true)
 	s.down.Store(false)
 	s.cfg.Host.Connected(s, time.Since(started))
 	return 0

@@ -71,6 +71,7 @@ type Sender struct {
 	pauseTill atomic.Int64 // unix nanoseconds; the broker asked for a pause
 	up        atomic.Bool
 	down      atomic.Bool
+	everUp    atomic.Bool
 	warm      atomic.Bool // connect although nothing waits
 	downSince time.Time
 	failures  int
@@ -312,3 +313,6 @@ func isDone(c *conn.Conn) bool {
 // Down reports whether the broker is known not to be reachable: the last
 // connection was lost or could not be made, and none stands since.
 func (s *Sender) Down() bool { return s.down.Load() }
+
+// EverUp reports whether a connection was ever made.
+func (s *Sender) EverUp() bool { return s.everUp.Load() }
