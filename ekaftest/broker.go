@@ -78,13 +78,15 @@ func (b *broker) accept(ln net.Listener) {
 	}
 }
 
-// admit starts a session unless the listener was closed meanwhile. stop closes
-// the listener under the same mutex before it cuts the connections it finds,
-// so no connection accepted at that moment slips through.
+// admit starts a session, also if the listener was closed by Refuse since the
+// connection was accepted: what exists lives on. Not if the broker stopped: it
+// says so under the same mutex before it cuts the connections it finds, so none
+// accepted at that moment slips through; nor if it has a new listener, as one
+// started again has.
 func (b *broker) admit(ln net.Listener, conn net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ln != ln {
+	if !b.running || b.ln != nil && b.ln != ln {
 		conn.Close()
 		return
 	}

@@ -34,7 +34,8 @@ func newNetwork(b *broker) *Network {
 }
 
 // Refuse closes the broker's listener: new connections are refused, those
-// that exist live on.
+// that exist live on. On TCP a connection exists once the broker has accepted
+// it, which may be a moment after the client's dial returned.
 func (n *Network) Refuse() {
 	n.mu.Lock()
 	n.refuse = true

@@ -43,6 +43,12 @@ func TestRefuse(t *testing.T) {
 	networks(t, func(t *testing.T, opts ...ekaftest.Option) {
 		c := ekaftest.Start(t, opts...)
 		old := dialBroker(t, c, 0)
+		if err := request(old); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := answer(old); err != nil { // now it is accepted for sure
+			t.Fatal(err)
+		}
 		c.Network(0).Refuse()
 		if conn, err := c.Dialer()(t.Context(), "tcp", c.Addrs()[0]); err == nil {
 			conn.Close()
