@@ -39,6 +39,7 @@ type session struct {
 	mu     sync.Mutex // guards the following
 	ended  bool
 	parked bool     // a request that may wait long is with kfake
+	busy   bool     // one that it answers at once is, see forward
 	up     net.Conn // to kfake; dialed by the first request that needs it
 }
 
@@ -76,7 +77,7 @@ func (s *session) end() {
 	}
 	s.ended = true
 	s.wire.Close()
-	if s.up != nil {
+	if s.up != nil && !s.busy {
 		s.up.Close()
 	}
 }
@@ -254,7 +255,10 @@ func decode(payload []byte, resp kmsg.Response) error {
 	return nil
 }
 
-// forward hands a request to kfake and waits for its answer.
+// forward hands a request to kfake and waits for its answer. A session that ends
+// meanwhile leaves its way to kfake open for the answer: a broker that stopped
+// between kfake's append and our journal would have a batch in its log that its
+// producer state does not know, and would take it a second time.
 func (s *session) forward(raw []byte, mayPark bool) ([]byte, error) {
 	up, err := s.upstream(mayPark)
 	if err != nil {
@@ -262,8 +266,11 @@ func (s *session) forward(raw []byte, mayPark bool) ([]byte, error) {
 	}
 	payload, err := roundTrip(up, raw)
 	s.mu.Lock()
-	s.parked = false
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.parked, s.busy = false, false
+	if s.ended {
+		up.Close()
+	}
 	return payload, err
 }
 
@@ -287,7 +294,7 @@ func (s *session) upstream(mayPark bool) (net.Conn, error) {
 		}
 		s.up = up
 	}
-	s.parked = mayPark
+	s.parked, s.busy = mayPark, !mayPark
 	return s.up, nil
 }
 
