@@ -215,6 +215,9 @@ func TestProduceCountsWhatCannotBeDelivered(t *testing.T) {
 			t.Errorf("the summary is %+v\n%s", s, errOut)
 		}
 	})
+}
+
+func TestProduceToWhatDoesNotExist(t *testing.T) {
 	t.Run("no such partition", func(t *testing.T) {
 		c := ekaftest.Start(t, ekaftest.Topic("events", 1))
 		s, errOut := producing(t, c, "a\n", exitSome, "--partition", "7")
