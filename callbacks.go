@@ -103,7 +103,7 @@ func (c *callbacks) completeFrom(entries []batch.Entry, from int, result *batch.
 	for next = from; next < len(entries); {
 		e := entries[next]
 		next++
-		if !e.Done.Inline() {
+		if e.Done != nil { // else it was completed inline
 			e.Done.Complete(e, result)
 		}
 	}

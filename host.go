@@ -52,10 +52,16 @@ func (p *Producer) free(l *worker.Lane, b *batch.Batch) {
 
 // complete runs the completions of a batch whose bytes are gone: those of waiting
 // callers at once, user code on its own goroutine.
+//
+// A completion that ran is taken out: its caller may have left by the time the
+// other goroutine comes by, and its call serve another one, with a callback. The
+// call would then be completed again, with the outcome of this batch.
 func (p *Producer) complete(b *batch.Batch, r batch.Result, recycle bool) {
 	deferred := false
-	for _, e := range b.Entries() {
+	entries := b.Entries()
+	for i, e := range entries {
 		if e.Done.Inline() {
+			entries[i].Done = nil
 			e.Done.Complete(e, &r)
 		} else {
 			deferred = true
