@@ -370,8 +370,12 @@ func (p *Producer) Close(ctx context.Context) error {
 // connections end the attempts that are left, then callbacks and events run out.
 func (p *Producer) tearDown() {
 	p.cancel()
+	why := ErrClosed
+	if last := p.cluster.LastError(); last != nil {
+		why = fmt.Errorf("%w, and could not deliver before: %w", ErrClosed, last)
+	}
 	for _, t := range p.allTopics() {
-		t.close(ErrClosed)
+		t.close(why)
 	}
 	p.sendersMu.Lock()
 	p.sendersClosed = true
