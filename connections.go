@@ -72,6 +72,24 @@ func (p *Producer) brokerDown(broker int32) bool {
 	return found
 }
 
+// brokerFault is why a broker that leads a partition of the topic cannot be
+// reached, nil if all can.
+func (p *Producer) brokerFault(t *topic) error {
+	v := t.view.Load()
+	if v == nil {
+		return nil
+	}
+	for _, part := range v.partitions {
+		leader := part.Leader()
+		for _, s := range p.listSenders() {
+			if s.Broker() == leader && s.Down() {
+				return s.LastError()
+			}
+		}
+	}
+	return nil
+}
+
 // dropSenders stops the senders of brokers that left the cluster, once no lane
 // is theirs, and those of lanes that went elsewhere.
 func (p *Producer) dropSenders(snapshot *cluster.Snapshot) {

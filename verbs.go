@@ -262,7 +262,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 // withdrawn; the others may be written. It reports false if all outcomes came in
 // the meantime.
 func (t *topic) giveUp(ctx context.Context, c *call) bool {
-	cause := context.Cause(ctx)
+	cause := t.because(context.Cause(ctx))
 	withdrawn := map[int32]bool{}
 	t.mu.Lock()
 	for _, i := range t.parked.withdraw(c) {
@@ -333,19 +333,28 @@ func (t *topic) waitForPartitions(ctx context.Context) error {
 
 // unprepared is the error of a wait for metadata that ended without.
 func (t *topic) unprepared(err error) error {
+	return &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, Err: t.because(err)}
+}
+
+// because adds to the end of a wait what is known of its reason: the topic's
+// last fault, that of a broker that cannot be reached, or the cluster's.
+func (t *topic) because(err error) error {
 	t.mu.Lock()
 	last := t.lastErr
 	t.mu.Unlock()
 	if last == nil {
+		last = t.producer.brokerFault(t)
+	}
+	if last == nil {
 		last = t.producer.cluster.LastError()
 	}
 	switch {
+	case last == nil:
+		return err
 	case err == nil:
-		err = last
-	case last != nil:
-		err = fmt.Errorf("%w (%w)", err, last)
+		return last
 	}
-	return &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, Err: err}
+	return fmt.Errorf("%w (%w)", err, last)
 }
 
 // Prepare asks for the topics' metadata, connects to their leaders, and waits

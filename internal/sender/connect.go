@@ -67,6 +67,7 @@ func (s *Sender) failed(err error) (wait time.Duration) {
 		s.downSince = now
 	}
 	s.failures++
+	s.lastErr.Store(&err)
 	s.up.Store(false)
 	s.down.Store(true)
 	s.cfg.Host.Disconnected(s, err, now.Sub(s.downSince), first)

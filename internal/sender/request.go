@@ -131,10 +131,9 @@ func (s *Sender) send(r *request) {
 		requestPool.Put(r)
 		return
 	}
-	now := time.Now()
 	for i := range r.attempts {
 		a := &r.attempts[i]
-		a.Lane.Sent(a, now)
+		a.Lane.Sent(a, s)
 	}
 	if r.acks == 0 {
 		s.sendUnanswered(r)

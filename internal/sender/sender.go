@@ -72,6 +72,7 @@ type Sender struct {
 	up        atomic.Bool
 	down      atomic.Bool
 	everUp    atomic.Bool
+	lastErr   atomic.Pointer[error]
 	warm      atomic.Bool // connect although nothing waits
 	downSince time.Time
 	failures  int
@@ -316,3 +317,11 @@ func (s *Sender) Down() bool { return s.down.Load() }
 
 // EverUp reports whether a connection was ever made.
 func (s *Sender) EverUp() bool { return s.everUp.Load() }
+
+// LastError is why the connection was last lost or not made, nil if it never was.
+func (s *Sender) LastError() error {
+	if p := s.lastErr.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

@@ -63,8 +63,8 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 }
 
 // Sent says that an attempt is being written.
-func (l *Lane) Sent(at *Attempt, now time.Time) {
-	l.host.Event(Event{Kind: EventSent, Lane: l, Messages: at.Batch.Count(), Bytes: at.size})
+func (l *Lane) Sent(at *Attempt, from Sender) {
+	l.host.Event(Event{Kind: EventSent, Lane: l, Broker: from.Broker(), Messages: at.Batch.Count(), Bytes: at.size})
 }
 
 // written: the batch is in the log, and so are those before it that answered
