@@ -36,7 +36,7 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 		// A late answer of a connection that the lane left: another attempt
 		// decides. It only ends this one's claim on the bytes.
 		free := b.Left && b.Outstanding == 0
-		l.unlock()
+		l.finish(&outcomes{lane: l})
 		if free {
 			l.host.Released(l, b)
 		}
@@ -217,7 +217,8 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 		return
 	case Plain:
 		if b.Codec() != batch.None {
-			l.unpack(b)
+			b.DropPacked()
+			b.Stamped = false // the same numbers, in front of other bytes
 			out.retry(b, err)
 			return
 		}
@@ -226,9 +227,10 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 }
 
 // refusedOutOfOrder: behind a batch that failed it is due, and waits for that
-// one. At the head of a lane it is a gap in what the cluster holds.
+// one. At the head of a lane it is a gap in what the cluster holds, unless the lane
+// has made that gap itself.
 func (l *Lane) refusedOutOfOrder(b *batch.Batch, a Answer, err error, out *outcomes) {
-	if l.queue.at(0) == b {
+	if l.queue.at(0) == b && !l.chain.broken {
 		b.OutOfOrder = true
 		l.doubt(DoubtGap, a, err)
 		return

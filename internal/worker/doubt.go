@@ -63,29 +63,67 @@ func (l *Lane) doubt(reason Reason, a Answer, err error) {
 func (l *Lane) askDoubt(reason Reason) { l.pendingDoubt = &Question{Reason: reason} }
 
 // question is what to ask the host now: a doubt is raised, or all that was sent
-// again answered OUT_OF_ORDER; and nothing is in flight.
+// again answered OUT_OF_ORDER, or the lane can go on under a new chain only; and
+// no attempt of the batches in question is under way any more, be it at a leader
+// that the lane left: what is not in the log now might be there later.
 func (l *Lane) question() *Question {
 	if l.doubting || l.inFlight > 0 || !l.cfg.Idempotent {
 		return nil
 	}
-	q := l.pendingDoubt
-	if q == nil {
-		if !l.allOutOfOrder() {
+	if l.pendingDoubt == nil {
+		if !l.allOutOfOrder() && !l.barred() {
 			return nil
 		}
-		q = &Question{Reason: DoubtGap}
+		l.pendingDoubt = &Question{Reason: DoubtGap}
 	}
-	first, last := l.unresolved()
-	if first == nil {
+	q := l.pendingDoubt
+	tried := l.tried()
+	if len(tried) == 0 {
 		l.pendingDoubt = nil
 		return nil
 	}
-	l.pendingDoubt, l.doubting = q, true
+	for _, b := range tried {
+		if b.Outstanding > 0 {
+			return nil // its end asks again
+		}
+	}
+	l.doubting = true
 	l.questions++
-	q.number = l.questions
+	first, last := tried[0], tried[len(tried)-1]
 	q.ID = ID{Producer: first.ProducerID, Epoch: first.Epoch}
+	q.number = l.questions
 	q.First, q.Last, q.AckedEnd, q.Gap = first.Sequence, lastSequence(last), l.ackedEnd, l.chain.broken
 	return q
+}
+
+// barred: the batch that comes next needs a new chain, and that waits for one
+// behind it which nobody decides.
+func (l *Lane) barred() bool {
+	return l.chain.broken && !l.rewind && l.next < l.queue.len() &&
+		l.queue.at(l.next).State == batch.Sealed && l.undecided()
+}
+
+// tried lists the batches that a question is about: those of one id that were
+// sent and have no outcome.
+func (l *Lane) tried() (list []*batch.Batch) {
+	id := int64(-1)
+	for i := range l.queue.len() {
+		b := l.queue.at(i)
+		if b.State == batch.Unresolved {
+			id = b.ProducerID
+			break
+		}
+		if id < 0 && b.State == batch.Sealed && b.Attempts > 0 {
+			id = b.ProducerID
+		}
+	}
+	for i := range l.queue.len() {
+		b := l.queue.at(i)
+		if b.Attempts > 0 && b.ProducerID == id && (b.State == batch.Unresolved || b.State == batch.Sealed) {
+			list = append(list, b)
+		}
+	}
+	return list
 }
 
 // allOutOfOrder: every tried batch at the head answered OUT_OF_ORDER when sent
@@ -108,25 +146,6 @@ func (l *Lane) allOutOfOrder() bool {
 	return n > 0
 }
 
-// unresolved gives the first and last batch that the question is about: those of
-// the head's id that were tried.
-func (l *Lane) unresolved() (first, last *batch.Batch) {
-	for i := range l.queue.len() {
-		b := l.queue.at(i)
-		if b.Attempts == 0 || (first != nil && b.Chain != first.Chain) {
-			break
-		}
-		if b.State == batch.Acked || b.State == batch.Failed {
-			continue
-		}
-		if first == nil {
-			first = b
-		}
-		last = b
-	}
-	return first, last
-}
-
 // Settle takes the host's finding about a question of this lane. One that is
 // not open any more is passed over: asked of a topic that was deleted and created
 // again meanwhile, its finding would decide batches that it is not about.
@@ -142,28 +161,13 @@ func (l *Lane) Settle(asked Question, f Finding) {
 	if f.Lost && !q.Gap {
 		out.event(EventDataLoss, 0, f.Err)
 	}
-	for _, b := range l.tried(q) {
+	for _, b := range l.tried() { // settling one may put others in its place
 		l.settleOne(b, q, f, &out)
 	}
 	l.settle(&out)
 	l.rewind = true
 	l.turnBack(l.now())
 	l.finish(&out)
-}
-
-// tried lists the batches that a question is about. Settling one may put others
-// in its place.
-func (l *Lane) tried(q *Question) (list []*batch.Batch) {
-	for i := range l.queue.len() {
-		b := l.queue.at(i)
-		if b.Attempts == 0 || b.ProducerID != q.ID.Producer {
-			break
-		}
-		if b.State == batch.Unresolved || b.State == batch.Sealed {
-			list = append(list, b)
-		}
-	}
-	return list
 }
 
 // settleOne decides one batch by the finding.

@@ -79,18 +79,6 @@ func badError(a Answer, bad map[int32]string, err error) error {
 	return err
 }
 
-// unpack puts a batch without compression in the place of one that its leader
-// cannot read. It keeps its numbers. The compressed bytes may still be read by an
-// attempt at another leader, so they are not touched.
-func (l *Lane) unpack(b *batch.Batch) {
-	made := b.Extract(func(int32) bool { return true })
-	l.adopt(made, b)
-	made.Sequence = b.Sequence
-	made.Packed = true // or it would be compressed again
-	l.unpacked--
-	l.swap(b, made)
-}
-
 // leaveGap notes that a batch leaves the lane without being sent. It may have its
 // numbers already (a half of one that was too large): what follows in the chain
 // would wait for them.

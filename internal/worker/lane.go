@@ -260,14 +260,10 @@ func (l *Lane) close() {
 	l.unpacked++
 }
 
-// discard frees a batch that holds nothing and owes no outcome. Where an attempt
-// at a leader that the lane left still reads its bytes, its end frees them.
+// discard frees a batch that holds nothing, owes no outcome, and has no attempt
+// outstanding.
 func (l *Lane) discard(b *batch.Batch) {
 	l.Partition.count(b.Generation, -1)
-	if b.Outstanding > 0 {
-		b.Left = true
-		return
-	}
 	l.credit(b)
 	b.FreeBytes()
 	b.Recycle()
@@ -333,7 +329,7 @@ func (l *Lane) unprepared() []*batch.Batch {
 	}
 	l.unpacked = 0
 	var list []*batch.Batch
-	for i := l.next; i < l.queue.len(); i++ {
+	for i := range l.queue.len() { // also before next: halves lie where the whole was
 		if b := l.queue.at(i); b.State == batch.Sealed && !b.Compressing && !b.Packed {
 			b.Compressing = true
 			b.Outstanding++

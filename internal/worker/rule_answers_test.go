@@ -548,3 +548,25 @@ func TestRule03FindingAnswersItsOwnQuestion(t *testing.T) {
 	s.acked(list...)
 	s.empty()
 }
+
+// OUT_OF_ORDER in a pipelined round is no "OUT_OF_ORDER prefix": the OK behind it
+// says nothing of it.
+func TestRule02OutOfOrderInARoundIsNotWritten(t *testing.T) {
+	s, list := fiveCut(t)
+	s.ok(s.must(0, 2), 1)
+	b, c := s.must(0, 2), s.must(0, 2)
+	s.code(b, 45)
+	s.ok(c, 3)
+	s.pending(list[1:]...)
+	s.code(s.must(0, 2), 45)
+	if len(s.questions) != 1 || s.questions[0].First != 2 {
+		t.Fatalf("asked %+v", s.questions)
+	}
+	// What is looked for lies in front of the one that was acked since.
+	if s.questions[0].AckedEnd != 2 {
+		t.Fatalf("asked from offset %d", s.questions[0].AckedEnd)
+	}
+	s.settle(Finding{Found: true, Through: 5})
+	s.acked(list...)
+	s.empty()
+}

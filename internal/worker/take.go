@@ -107,7 +107,7 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 	case fresh:
 		l.number(b)
 	}
-	stamp := fresh || b.Attempts == 0
+	stamp := fresh || b.Attempts == 0 || !b.Stamped
 	if stamp {
 		b.Stamped = false
 	}
@@ -156,7 +156,8 @@ func (l *Lane) sendable(open bool) bool {
 		return false
 	}
 	if l.next < l.queue.len() {
-		return l.windowOpen() && !l.queue.at(l.next).Compressing && l.maySend(l.queue.at(l.next))
+		b := l.queue.at(l.next)
+		return l.windowOpen() && !b.Compressing && !l.headerHeld(b) && l.maySend(b)
 	}
 	if l.open == nil || l.open.Count() == 0 || !l.mayClose() {
 		return false
@@ -212,7 +213,7 @@ func (l *Lane) sendableAt(now time.Time) bool {
 		return false
 	}
 	b := l.queue.at(l.next)
-	if b.Compressing || !l.maySend(b) || (l.prepares() && !b.Packed) || (b.Outstanding > 0 && !b.Stamped) {
+	if b.Compressing || !l.maySend(b) || (l.prepares() && !b.Packed) || l.headerHeld(b) {
 		return false
 	}
 	if !l.cfg.Idempotent {
@@ -225,8 +226,16 @@ func (l *Lane) sendableAt(now time.Time) bool {
 	if b.State == batch.Unresolved {
 		return true // under the identity that it has
 	}
-	// A header is patched only when no connection may still be reading it.
-	return !l.wantsChain() && (b.Chain == l.chain.number || b.Outstanding == 0)
+	return !l.wantsChain()
+}
+
+// headerHeld: the batch needs a header, but a connection may still be reading the
+// one that it has, or not have written it yet. The end of that attempt wakes the lane.
+func (l *Lane) headerHeld(b *batch.Batch) bool {
+	if b.Outstanding == 0 {
+		return false
+	}
+	return !b.Stamped || b.State == batch.Sealed && (l.wantsChain() || b.Chain != l.chain.number)
 }
 
 // tooOld: brokers count a producer id's life from the records' timestamps, so a
