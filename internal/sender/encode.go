@@ -26,17 +26,8 @@ type requestCounter struct{ n atomic.Uint64 }
 func (c *requestCounter) next() uint64 { return c.n.Add(1) }
 
 // encode writes the request around its batches: frame holds the head, meta all
-// that stands between two batches, cut where a batch goes in. It reports whether
-// there is anything to send.
-func (r *request) encode() bool {
-	if !r.negotiate() {
-		r.fail(errNoVersion, true)
-		return false
-	}
-	r.dropUnreadable()
-	if len(r.attempts) == 0 {
-		return false
-	}
+// that stands between two batches, cut where a batch goes in.
+func (r *request) encode() {
 	r.sortByTopic()
 	flexible := r.version >= flexibleFrom
 	r.frame = r.conn.NextFrame(r.frame[:0], produceKey, r.version, flexible)
@@ -47,7 +38,6 @@ func (r *request) encode() bool {
 		r.encodePlain()
 	}
 	r.assemble()
-	return true
 }
 
 // negotiate picks the version. Topic ids are used only if all topics have one.

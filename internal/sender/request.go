@@ -127,10 +127,16 @@ func (s *Sender) send(r *request) {
 	for i := range r.attempts {
 		r.attempts[i].Stamp()
 	}
-	if !r.encode() {
-		requestPool.Put(r)
+	if !r.negotiate() {
+		r.fail(errNoVersion, true)
 		return
 	}
+	r.dropUnreadable()
+	if len(r.attempts) == 0 {
+		r.recycle()
+		return
+	}
+	r.encode()
 	for i := range r.attempts {
 		a := &r.attempts[i]
 		a.Lane.Sent(a, s)
