@@ -17,6 +17,7 @@ type setting struct {
 	verb    int
 	keyed   bool // messages of one key stay together
 	silent  bool // acks carry no offset
+	early   bool // acks come before consumers can see the messages
 }
 
 func factors() []factor {
@@ -35,8 +36,8 @@ func factors() []factor {
 		{
 			{name: "idempotent", options: []ekaf.Option{ekaf.Acks(ekaf.AcksAll), ekaf.Idempotence(true)}},
 			{name: "acks=all", options: []ekaf.Option{ekaf.Acks(ekaf.AcksAll), ekaf.Idempotence(false)}},
-			{name: "acks=1", options: []ekaf.Option{ekaf.Acks(ekaf.AcksLeader)}},
-			{name: "acks=0", options: []ekaf.Option{ekaf.Acks(ekaf.AcksNone)}, silent: true},
+			{name: "acks=1", options: []ekaf.Option{ekaf.Acks(ekaf.AcksLeader)}, early: true},
+			{name: "acks=0", options: []ekaf.Option{ekaf.Acks(ekaf.AcksNone)}, silent: true, early: true},
 		},
 		{
 			{name: "1 worker", options: []ekaf.Option{ekaf.Workers(1)}},
@@ -92,6 +93,7 @@ func combinations(t *Trial) {
 			supported = supported && t.Cluster.Can()&s.needs == s.needs
 			want.keyed = want.keyed || s.keyed
 			want.offsets = want.offsets && !s.silent
+			want.early = want.early || s.early
 			if f == 0 {
 				v = verbs[s.verb]
 			}

@@ -84,6 +84,8 @@ type rules struct {
 	keyed bool
 	// offsets: every ack names an offset (acks=0 does not).
 	offsets bool
+	// early: acks come before consumers can see the messages (acks=0 and acks=1).
+	early bool
 }
 
 // verify asks a consumer. Every message must have been acked, must be there
@@ -96,8 +98,8 @@ func (f *flow) verify(want rules) {
 		f.t.Fatalf("%d messages, %d outcomes, %d failures %v", f.issued, f.outcomes, len(f.failures), f.failures[:min(3, len(f.failures))])
 	}
 	log := f.t.log(f.topic)
-	// acks=0 is done when the request is written: the broker may still be at it.
-	for !want.offsets && log.Records() < f.issued && f.t.pause() {
+	// With acks=0 the broker may still be at it, with acks=1 its followers.
+	for want.early && log.Records() < f.issued && f.t.pause() {
 		log = f.t.log(f.topic)
 	}
 	f.compare(log, want)
