@@ -12,7 +12,7 @@ import (
 // TestBrokerTooOld: a broker that offers no version of Produce we can write gets
 // nothing and ends nothing; callers are told by their own contexts.
 func TestBrokerTooOld(t *testing.T) {
-	c := ekaftest.Start(t, ekaftest.KafkaVersion("0.10"), ekaftest.Brokers(2), ekaftest.Topic("events", 4))
+	c := ekaftest.Start(t, ekaftest.KafkaVersion("0.10.2"), ekaftest.Brokers(2), ekaftest.Topic("events", 4))
 	p, err := ekaf.New(ekaf.Brokers(c.Addrs()...), ekaf.Acks(ekaf.AcksLeader), ekaf.Backoff(time.Millisecond, time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
