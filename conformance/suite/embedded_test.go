@@ -3,6 +3,7 @@ package suite
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ekaf-go/ekaf"
@@ -17,10 +18,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type embedded struct {
 	*ekaftest.Cluster
 	brokers int
+	running *atomic.Int32
 }
 
 func openEmbedded(t *testing.T) Cluster {
-	return embedded{ekaftest.Start(t, ekaftest.Brokers(3)), 3}
+	c := embedded{ekaftest.Start(t, ekaftest.Brokers(3)), 3, new(atomic.Int32)}
+	c.running.Store(3)
+	return c
 }
 
 func (c embedded) Options() []ekaf.Option                     { return []ekaf.Option{ekaf.Brokers(c.Addrs()...)} }
@@ -60,12 +64,15 @@ func (c embedded) MoveLeader(_ context.Context, name string, partition, broker i
 
 // Stop has no orderly way: an embedded broker keeps nothing that a kill could lose.
 func (c embedded) Stop(_ context.Context, broker int, _ bool) error {
-	if err := c.StopBroker(int32(broker)); err != nil || c.brokers == 1 {
+	if err := c.StopBroker(int32(broker)); err != nil || c.running.Add(-1) == 0 {
 		return err
 	}
 	return c.FailOver(int32(broker))
 }
 
-func (c embedded) Start(_ context.Context, broker int) error { return c.StartBroker(int32(broker)) }
+func (c embedded) Start(_ context.Context, broker int) error {
+	c.running.Add(1)
+	return c.StartBroker(int32(broker))
+}
 
 func TestEmbedded(t *testing.T) { Run(t, Scenarios(), openEmbedded) }

@@ -24,12 +24,36 @@ func Scenarios() []Scenario {
 		{Name: "Codecs", Core: true, Run: everyCodec},
 		{Name: "Contents", Run: contents},
 		{Name: "Headers", Needs: RecordBatches, Run: headers},
+		{Name: "CreateTime", Needs: Timestamps, Run: createTime},
+		{Name: "LogAppendTime", Needs: Timestamps, Run: logAppendTime},
+		{Name: "Placement", Run: placement},
+		{Name: "Explicit partitions", Run: explicit},
+		{Name: "Calls stay together", Run: together},
+		{Name: "StrictRoundRobin", Run: strict},
+		{Name: "StickyRoundRobin", Run: sticky},
+		{Name: "Many partitions", Run: manyPartitions},
+		{Name: "Large messages", Core: true, Run: large},
+		{Name: "Split", Run: split},
+		{Name: "Too large alone", Run: tooLargeAlone},
+		{Name: "MassageBuffer", Run: massage},
+		{Name: "Created late", Run: createdLate},
+		{Name: "Deleted and recreated", Needs: Recreate, Run: deleted},
+		{Name: "Partitions added", Needs: Grow, Run: grown},
+		{Name: "Leaders move", Needs: Leaders, Run: leaderMoves},
+		{Name: "Restarts", Needs: Restart, Core: true, Run: restarts},
+		{Name: "Outage", Needs: Restart, Run: outage},
 	}
 }
 
 // limit bounds a scenario. It is no assertion about speed: a slow machine with
 // real brokers needs a fraction of it.
-const limit = 2 * time.Minute
+const limit = 3 * time.Minute
+
+// How often producers refresh their metadata where a scenario depends on it.
+const (
+	soon  = 50 * time.Millisecond
+	never = time.Hour
+)
 
 // Run puts scenarios to a cluster. open answers the cluster for one scenario: a
 // new one, or always the same.
