@@ -224,5 +224,6 @@ func (l *Lane) Mark() (ordinal uint64) {
 func (l *Lane) Passed(ordinal uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.queue.len() == 0 || l.queue.at(0).Ordinal > ordinal
+	// The last batch may have left the queue while its callers are still being told.
+	return l.telling.Load() == 0 && (l.queue.len() == 0 || l.queue.at(0).Ordinal > ordinal)
 }

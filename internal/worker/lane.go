@@ -3,6 +3,7 @@ package worker
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -51,6 +52,10 @@ type Lane struct {
 
 	marks marks
 	stats counters
+
+	// telling counts batches that left the queue and whose callers are being
+	// told. It rises under the lock, so that who finds a batch gone sees it.
+	telling atomic.Int32
 }
 
 // marks say in which of its sender's queues the lane stands.

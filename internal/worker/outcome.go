@@ -38,10 +38,12 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 	for _, d := range out.done {
 		l.stats.settled(d.batch)
 	}
+	l.telling.Add(int32(len(out.done)))
 	l.unlock()
 	for _, d := range out.done {
 		l.Partition.count(d.batch.Generation, -1)
 		l.host.Resolved(l, d.batch, d.batch.Acked, d.free)
+		l.telling.Add(-1)
 	}
 	for _, e := range append(first, out.events...) {
 		e.Broker = broker

@@ -136,8 +136,11 @@ func (s *scripted) runPool() {
 	}
 }
 
-func (s *scripted) Resolved(_ *Lane, b *batch.Batch, r batch.Result, free bool) {
+func (s *scripted) Resolved(l *Lane, b *batch.Batch, r batch.Result, free bool) {
 	s.resolved++
+	if l.Passed(b.Ordinal) {
+		s.t.Fatalf("batch %d counts as passed before its callers are told: a flush would end too early", b.Ordinal)
+	}
 	if free != (b.Outstanding == 0) {
 		s.t.Fatalf("batch %d resolved with free=%v and %d attempts outstanding", b.Ordinal, free, b.Outstanding)
 	}
