@@ -107,3 +107,8 @@ func (e *ConfigError) Error() string {
 
 // Unwrap gives the faults.
 func (e *ConfigError) Unwrap() []error { return e.Faults }
+
+// panicError is a panic of user code, as an event carries it.
+type panicError struct{ value any }
+
+func (p panicError) Error() string { return fmt.Sprintf("a callback panicked: %v", p.value) }

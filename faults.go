@@ -36,3 +36,15 @@ func topicFault(err error) error {
 	}
 	return err
 }
+
+// identityFault is the error of messages that cannot have an id.
+func identityFault(err error) (code int16, fault error) {
+	if k, ok := errors.AsType[*kerr.Error](err); ok {
+		code = k.Code
+	}
+	if code == kerr.ClusterAuthorizationFailed.Code || code == kerr.TransactionalIDAuthorizationFailed.Code {
+		return code, errors.Join(ErrNotPermitted,
+			errors.New("the cluster gives this principal no producer id: grant IdempotentWrite, or switch Idempotence off"), err)
+	}
+	return code, err
+}

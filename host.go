@@ -16,7 +16,7 @@ func (p *Producer) Clock() int64 { return p.clock.Now() }
 
 // PrepareBatch implements worker.Host: massage and compression run in a small pool.
 func (p *Producer) PrepareBatch(l *worker.Lane, b *batch.Batch) {
-	p.pool.run(func() {
+	p.pool.Run(func() {
 		fault := l.Prepare(b)
 		if hook, ok := errors.AsType[*worker.HookPanic](fault); ok {
 			p.emit(topicOf(l), Event{Kind: EventCallbackPanicked, Err: panicError{hook.Value}})
@@ -68,7 +68,7 @@ func (p *Producer) complete(b *batch.Batch, r batch.Result, recycle bool) {
 		}
 	}
 	if deferred {
-		p.callbacks.run(resolution{b, r, recycle})
+		p.callbacks.Run(b, r, recycle)
 	} else if recycle {
 		b.Recycle()
 	}
@@ -90,7 +90,7 @@ func (p *Producer) completeOne(t *topic, done batch.Completer, arg int32, err er
 		done.Complete(e, r)
 		return
 	}
-	p.callbacks.call(func() { done.Complete(e, r) })
+	p.callbacks.Call(func() { done.Complete(e, r) })
 }
 
 // Refresh implements worker.Host and sender.Host.
@@ -127,4 +127,9 @@ func (p *Producer) Event(e worker.Event) {
 		out.From, out.To = e.From.String(), e.To.String()
 	}
 	p.emitLane(t, e.Lane, out)
+}
+
+// NextID implements worker.Host.
+func (p *Producer) NextID(l *worker.Lane, fresh bool) (worker.ID, bool) {
+	return p.identities.Next(l, l.Worker, fresh || topicOf(l).reborn.Load())
 }

@@ -92,7 +92,7 @@ func (p *Producer) Pick(topic string, key []byte) (Worker, error) {
 func (p *Producer) PickAsync(ctx context.Context, topic string, key []byte, fn func(Worker, error)) {
 	t, err := p.topic(topic)
 	if err != nil {
-		p.callbacks.call(func() { fn(Worker{}, err) })
+		p.callbacks.Call(func() { fn(Worker{}, err) })
 		return
 	}
 	p.background.Go(func() {
@@ -101,7 +101,7 @@ func (p *Producer) PickAsync(ctx context.Context, topic string, key []byte, fn f
 		if err == nil {
 			w, err = p.Pick(topic, key)
 		}
-		p.callbacks.call(func() { fn(w, err) })
+		p.callbacks.Call(func() { fn(w, err) })
 	})
 }
 

@@ -10,10 +10,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ekaf-go/ekaf/internal/callback"
 	"github.com/ekaf-go/ekaf/internal/clock"
 	"github.com/ekaf-go/ekaf/internal/cluster"
 	"github.com/ekaf-go/ekaf/internal/conn"
+	"github.com/ekaf-go/ekaf/internal/identity"
 	"github.com/ekaf-go/ekaf/internal/memory"
+	"github.com/ekaf-go/ekaf/internal/pool"
 	"github.com/ekaf-go/ekaf/internal/sender"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
@@ -29,10 +32,10 @@ type Producer struct {
 	bytes    *memory.Account
 	messages *memory.Account
 
-	identities *identities
-	callbacks  *callbacks
+	identities *identity.Source
+	callbacks  *callback.Queue
 	events     *eventQueue
-	pool       *pool
+	pool       *pool.Pool
 	statsd     *statsdSockets
 	drops      dropCounters
 
@@ -73,12 +76,12 @@ func New(options ...Option) (*Producer, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.callbacks = newCallbacks(p.callbackPanicked)
+	p.callbacks = callback.New(p.callbackPanicked)
 	p.events = &eventQueue{panicked: p.callbackPanicked}
-	p.pool = newPool()
+	p.pool = pool.New()
 	p.topics.Store(&map[string]*topic{})
 	p.connect()
-	p.identities = newIdentities(p.ctx, p.fetchID, p.background.Go)
+	p.identities = identity.New(p.ctx, p.fetchID, identityFault, p.background.Go)
 	for _, name := range s.bootstrapTopics {
 		if _, err := p.topic(name); err != nil {
 			_ = p.Close(context.Background())
@@ -149,7 +152,7 @@ func (p *Producer) beginTopic(name string) (*topic, error) {
 	grown[name] = t
 	p.topics.Store(&grown)
 	if t.lanes.Idempotent {
-		p.identities.prefetch()
+		p.identities.Prefetch()
 	}
 	p.cluster.Want(name)
 	return t, nil
@@ -287,7 +290,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-p.callbacks.quiet():
+	case <-p.callbacks.Quiet():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("all is delivered, but callbacks are still running: %w", ctx.Err())
@@ -384,10 +387,10 @@ func (p *Producer) tearDown() {
 		s.Stop()
 	}
 	p.cluster.Close()
-	p.pool.close()
+	p.pool.Close()
 	p.background.Wait()
 	p.clock.Close()
-	<-p.callbacks.quiet()
+	<-p.callbacks.Quiet()
 	p.events.wait(context.Background())
 	p.statsd.close()
 	if errors.Is(p.closeErr, context.Canceled) || errors.Is(p.closeErr, context.DeadlineExceeded) {

@@ -193,7 +193,7 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 	// Some were accepted: fn hears of all, the refused ones included.
 	refused := o.call
 	for _, r := range o.refusals {
-		t.producer.callbacks.call(func() { refused.refuse(int32(r.index), t.name, r.err) })
+		t.producer.callbacks.Call(func() { refused.refuse(int32(r.index), t.name, r.err) })
 	}
 	return o.receipt, nil
 }

@@ -1,16 +1,19 @@
-package ekaf
+// Package callback owns the goroutine that runs user code:
+//
+//	Run(batch, result) ──┐
+//	Call(function) ──────┴──► in order ──► one goroutine, which ends when idle
+//
+// What reads answers from a broker must never wait for it.
+package callback
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
 )
 
-// callbacks runs user code on a goroutine of its own, in the order in which
-// batches were resolved: what reads answers must never wait for it. The
-// goroutine ends when there is nothing to run.
-type callbacks struct {
+// Queue runs completions in the order in which batches were resolved.
+type Queue struct {
 	panicked func(value any)
 
 	mu      sync.Mutex // guards the following
@@ -27,29 +30,30 @@ type resolution struct {
 	recycle bool
 }
 
-func newCallbacks(panicked func(any)) *callbacks {
+// New makes a queue; panicked hears of panics, which end one callback and no more.
+func New(panicked func(any)) *Queue {
 	idle := make(chan struct{})
 	close(idle)
-	return &callbacks{panicked: panicked, idle: idle}
+	return &Queue{panicked: panicked, idle: idle}
 }
 
-// run queues the completions of a batch.
-func (c *callbacks) run(r resolution) {
+// Run queues the completions of a batch. recycle: the batch is the queue's then.
+func (c *Queue) Run(b *batch.Batch, result batch.Result, recycle bool) {
 	c.mu.Lock()
-	c.batches = append(c.batches, r)
+	c.batches = append(c.batches, resolution{b, result, recycle})
 	c.start()
 	c.mu.Unlock()
 }
 
-// call queues one function.
-func (c *callbacks) call(fn func()) {
+// Call queues one function.
+func (c *Queue) Call(fn func()) {
 	c.mu.Lock()
 	c.waiting = append(c.waiting, fn)
 	c.start()
 	c.mu.Unlock()
 }
 
-func (c *callbacks) start() {
+func (c *Queue) start() {
 	if c.running {
 		return
 	}
@@ -58,7 +62,7 @@ func (c *callbacks) start() {
 	go c.loop()
 }
 
-func (c *callbacks) loop() {
+func (c *Queue) loop() {
 	var batches []resolution
 	var functions []func()
 	for {
@@ -84,7 +88,7 @@ func (c *callbacks) loop() {
 }
 
 // complete runs what was not run inline. A panic ends one callback, not the producer.
-func (c *callbacks) complete(r *resolution) {
+func (c *Queue) complete(r *resolution) {
 	entries := r.batch.Entries()
 	for next := 0; next < len(entries); {
 		next = c.completeFrom(entries, next, &r.result)
@@ -94,7 +98,7 @@ func (c *callbacks) complete(r *resolution) {
 	}
 }
 
-func (c *callbacks) completeFrom(entries []batch.Entry, from int, result *batch.Result) (next int) {
+func (c *Queue) completeFrom(entries []batch.Entry, from int, result *batch.Result) (next int) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.panicked(v)
@@ -110,7 +114,7 @@ func (c *callbacks) completeFrom(entries []batch.Entry, from int, result *batch.
 	return next
 }
 
-func (c *callbacks) guard(fn func()) {
+func (c *Queue) guard(fn func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.panicked(v)
@@ -119,14 +123,9 @@ func (c *callbacks) guard(fn func()) {
 	fn()
 }
 
-// quiet is closed when nothing is queued or running.
-func (c *callbacks) quiet() <-chan struct{} {
+// Quiet gives a channel that is closed when nothing is queued or running.
+func (c *Queue) Quiet() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.idle
 }
-
-// panicError is a panic of user code, as an event carries it.
-type panicError struct{ value any }
-
-func (p panicError) Error() string { return fmt.Sprintf("a callback panicked: %v", p.value) }
