@@ -51,13 +51,14 @@ func (t *topic) produce(ctx context.Context, msgs []Message, o *order) {
 			}
 			continue // it became known meanwhile
 		}
-		if t.down.Load() {
-			t.producer.emit(t, Event{Kind: EventDowntimeSaved, Messages: len(msgs)})
-		}
+		down, refused := t.down.Load(), len(o.refusals)
 		if len(msgs) == 1 || together(msgs) {
 			t.produceTogether(ctx, v, msgs, o)
 		} else {
 			t.produceSplit(ctx, v, msgs, o)
+		}
+		if saved := len(msgs) - (len(o.refusals) - refused); down && saved > 0 {
+			t.producer.emit(t, Event{Kind: EventDowntimeSaved, Messages: saved})
 		}
 		return
 	}
