@@ -1,0 +1,206 @@
+package ekaf_test
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ekaf-go/ekaf"
+
+// arrows says which packages of this module, and which modules of others, a
+// package's non-test files may import. A name that ends in /... stands for all
+// packages below it. docs/architecture.md draws the same.
+var arrows = map[string][]string{
+	".": {
+		"internal/batch", "internal/clock", "internal/cluster", "internal/conn", "internal/hash",
+		"internal/memory", "internal/sender", "internal/worker",
+		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/sasl/...",
+	},
+	"internal/clock":   {},
+	"internal/hash":    {},
+	"internal/memory":  {},
+	"internal/batch":   {"internal/memory", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
+	"internal/worker":  {"internal/batch", "internal/memory", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/sender":  {"internal/worker", "internal/batch", "internal/conn"},
+	"internal/conn":    {"github.com/twmb/franz-go/pkg/..."},
+	"internal/cluster": {"internal/conn", "github.com/twmb/franz-go/pkg/..."},
+	// The command line's reading of client properties, and the writer of the
+	// documents' tables: they stand above the product.
+	"internal/properties": {
+		".", "internal/conn", "github.com/twmb/franz-go/pkg/sasl/...", "github.com/jcmturner/gokrb5/...",
+		"github.com/pavlo-v-chernykh/keystore-go/...", "software.sslmate.com/...",
+	},
+	"internal/docs": {".", "internal/worker", "internal/batch", "github.com/twmb/franz-go/pkg/kerr"},
+	// Judges and embedded brokers know nothing of the engine that they judge.
+	"ekaftest":              {"github.com/twmb/franz-go/pkg/...", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
+	"ekaftest/identity":     {"github.com/twmb/franz-go/pkg/..."},
+	"conformance/judge":     {"github.com/twmb/franz-go/pkg/..."},
+	"conformance/realkafka": {"github.com/twmb/franz-go/pkg/...", "golang.org/x/sys/..."},
+}
+
+// free are folders of programs and suites, which may import anything.
+var free = []string{"cmd/ekaf", "examples", "conformance", "internal/keep"}
+
+// heavy must not enter a program by way of the root package, however indirectly.
+var heavy = []string{
+	"net/http", "testing", "flag", "github.com/spf13/", "github.com/prometheus/", "go.opentelemetry.io/",
+	"github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo", module + "/ekaftest",
+}
+
+// source is a package's folder with its non-test files.
+type source struct {
+	files   []string
+	imports map[string]string // import path to one file that has it
+}
+
+// sources parses the imports of every package of the module.
+func sources(t *testing.T) map[string]*source {
+	t.Helper()
+	packages := map[string]*source{}
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		name := entry.Name()
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (name == "bench" || name == "testdata" || strings.HasPrefix(name, ".") && name != "."):
+			return fs.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(file))
+		if packages[dir] == nil {
+			packages[dir] = &source{imports: map[string]string{}}
+		}
+		packages[dir].files = append(packages[dir].files, file)
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			packages[dir].imports[imported] = file
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages
+}
+
+func TestArchitectureArrows(t *testing.T) {
+	for dir, pkg := range sources(t) {
+		if slices.ContainsFunc(free, func(f string) bool { return dir == f || strings.HasPrefix(dir, f+"/") && arrows[dir] == nil }) {
+			continue
+		}
+		allowed, known := arrows[dir]
+		if !known {
+			t.Errorf("%s is in no row of the table of arrows: add it here and in docs/architecture.md", dir)
+			continue
+		}
+		for imported, file := range pkg.imports {
+			if !allows(allowed, imported) {
+				t.Errorf("%s: %s may not import %s", file, dir, imported)
+			}
+		}
+	}
+}
+
+// allows reports whether an import is in a row of the table, or is of the
+// standard library.
+func allows(row []string, imported string) bool {
+	if !strings.Contains(strings.Split(imported, "/")[0], ".") {
+		return true
+	}
+	if imported == module {
+		imported = "."
+	}
+	imported = strings.TrimPrefix(imported, module+"/")
+	return slices.ContainsFunc(row, func(pattern string) bool {
+		tree, all := strings.CutSuffix(pattern, "/...")
+		return imported == pattern || all && (imported == tree || strings.HasPrefix(imported, tree+"/"))
+	})
+}
+
+// TestArchitectureLean asks the go command for all that a program gets with the
+// root package.
+func TestArchitectureLean(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatalf("cannot list the dependencies of the root package: %v", err)
+	}
+	for imported := range strings.FieldsSeq(string(out)) {
+		for _, h := range heavy {
+			if imported == h || strings.HasSuffix(h, "/") && strings.HasPrefix(imported, h) {
+				t.Errorf("the root package depends on %s", imported)
+			}
+		}
+	}
+}
+
+const (
+	maxFiles = 25  // in a package, tests not counted
+	maxLines = 500 // in a file, tests not counted
+)
+
+// TestArchitectureSizes keeps packages and files small enough to be read.
+func TestArchitectureSizes(t *testing.T) {
+	vague := []string{"util", "utils", "common", "types", "helper", "helpers", "misc"}
+	// The product's own package is flat, one file for each noun of its API.
+	more := map[string]int{".": 40}
+	for dir, pkg := range sources(t) {
+		if slices.Contains(vague, path.Base(dir)) {
+			t.Errorf("%s: a package is named for what it owns", dir)
+		}
+		if n := len(pkg.files); n > max(maxFiles, more[dir]) {
+			t.Errorf("%s has %d files, more than %d", dir, n, max(maxFiles, more[dir]))
+		}
+		for _, file := range pkg.files {
+			if slices.Contains(vague, strings.TrimSuffix(filepath.Base(file), ".go")) {
+				t.Errorf("%s: a file is named for what it holds", file)
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lines := bytes.Count(text, []byte("\n")); lines > maxLines {
+				t.Errorf("%s has %d lines, more than %d", file, lines, maxLines)
+			}
+		}
+	}
+}
+
+// TestArchitectureDocs: every package says what it owns.
+func TestArchitectureDocs(t *testing.T) {
+	packages := sources(t)
+	for _, dir := range slices.Sorted(maps.Keys(packages)) {
+		if strings.HasPrefix(dir, "examples/") || dir == "internal/keep" {
+			continue
+		}
+		documented := false
+		for _, file := range packages[dir].files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			documented = documented || parsed.Doc != nil
+		}
+		if !documented {
+			t.Errorf("%s has no package comment", dir)
+		}
+	}
+}
