@@ -24,7 +24,7 @@ func (fn Callback) Inline() bool { return false }
 // for done, or for a callback per call.
 type call struct {
 	fn   func(Acked, error)
-	done chan struct{} // 1-buffered
+	done chan struct{} // 1-buffered; of a sync call
 
 	// Each outcome has a place of its own in acked, so those of a callback are
 	// written without a lock. A sync caller may leave; its lock keeps writers from
@@ -35,11 +35,16 @@ type call struct {
 	over  bool       // the caller has gone
 }
 
-var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+var calls = sync.Pool{New: func() any { return new(call) }}
 
 func newCall(n int, fn func(Acked, error)) *call {
 	c := calls.Get().(*call)
-	c.fn, c.over = fn, false
+	c.fn, c.over, c.done = fn, false, nil
+	if fn == nil {
+		// Made anew: a channel belongs to the synctest bubble it was made in, and
+		// the pool is shared by all tests of a program.
+		c.done = make(chan struct{}, 1)
+	}
 	c.left.Store(int32(n))
 	c.acked = Acked{}
 	if n > 1 {
