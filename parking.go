@@ -163,11 +163,26 @@ func (k *parking) fail(err error) (failed int) {
 	return failed
 }
 
-// withdraw takes a call's messages out and answers their indexes in it.
+// withdraw takes a call's messages out and answers their indexes in it. Their
+// places are free at once, and the memory of a page that holds no other message:
+// calls that give up one after another must not fill the buffer with nothing.
 func (k *parking) withdraw(done batch.Completer) (args []int32) {
+	kept := k.pages[:0]
 	for _, pg := range k.pages {
-		args = append(args, pg.batch.WithdrawAll(done)...)
+		taken := pg.batch.WithdrawAll(done)
+		args = append(args, taken...)
+		if _, all := pg.batch.Withdrawn(); all && len(taken) > 0 {
+			k.release(pg.batch)
+			continue
+		}
+		if n := int64(len(taken)); k.topic.messages != nil && n > 0 {
+			k.topic.messages.Credit(n)
+			pg.batch.AddCharge(0, -n)
+		}
+		kept = append(kept, pg)
 	}
+	clear(k.pages[len(kept):])
+	k.pages = kept
 	k.n -= len(args)
 	return args
 }

@@ -126,6 +126,10 @@ func (t *topic) produceTogether(ctx context.Context, v *view, msgs []Message, o 
 		}
 		done = next
 		if errors.Is(err, errChooseAgain) {
+			if t.closed() {
+				o.refuseFrom(msgs, done, nil, ErrClosed)
+				return
+			}
 			if v = t.view.Load(); v == nil {
 				rest := *o
 				o.base += int32(done)

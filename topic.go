@@ -339,6 +339,13 @@ func (t *topic) bootstrapFailed(err error) {
 	t.producer.emitAll(t, events)
 }
 
+// closed reports whether the topic's workers have stopped for good.
+func (t *topic) closed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state == TopicClosed
+}
+
 // close fails what is left.
 func (t *topic) close(err error) {
 	t.mu.Lock()

@@ -78,6 +78,11 @@ type Batch struct {
 	// of those were neither answered nor ended by their connection's death.
 	Attempts    int
 	Outstanding int
+	// Unsure: it was unresolved when its last attempt began, so that a refusal of
+	// that one proves nothing about those before.
+	Unsure bool
+	// Undecided: nobody could tell whether it was written, and it is sent again.
+	Undecided bool
 	// Stamped identity; valid once Attempts > 0.
 	ProducerID int64
 	Epoch      int16

@@ -104,7 +104,7 @@ func (l *Lane) result(b *batch.Batch, offset, appended int64) batch.Result {
 // failure is the outcome of a batch that is given up.
 func (l *Lane) failure(b *batch.Batch, code int16, maybe bool, err error) batch.Result {
 	r := l.result(b, -1, -1)
-	r.Code, r.Retriable, r.MaybeWritten, r.Err = code, code != 0 && Retriable(code), maybe, err
+	r.Code, r.Retriable, r.MaybeWritten, r.Err = code, code != 0 && Retriable(code), maybe || b.Undecided, err
 	return r
 }
 
@@ -116,7 +116,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 		l.forgetAsked()
 	}
 	b.LastCode = a.Code
-	if a.NotSent && b.Attempts == 1 {
+	if a.NotSent && !b.Unsure {
 		b.Move(batch.Sealed)
 		return
 	}
@@ -129,7 +129,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 	if ruling.Verdict == RetryElsewhere {
 		out.refresh = true
 	}
-	if b.Attempts == 1 && ruling.Proof {
+	if !b.Unsure && ruling.Proof {
 		b.Move(batch.Sealed) // nothing of it was written
 		l.refused(b, a, ruling, err, out)
 		return
@@ -191,7 +191,7 @@ func (l *Lane) failedPlainly(b *batch.Batch, a Answer, ruling Ruling, err error,
 	l.giveUp(b, l.failure(b, a.Code, true, err), out)
 }
 
-// refused: the only attempt of a batch was refused, and nothing of it written.
+// refused: a batch was refused, each time that it was sent, and nothing of it written.
 func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *outcomes) {
 	switch ruling.Verdict {
 	case Retry, RetryElsewhere:
@@ -252,7 +252,7 @@ func (l *Lane) giveUp(b *batch.Batch, r batch.Result, out *outcomes) {
 func (l *Lane) settle(out *outcomes) {
 	for l.queue.len() > 0 {
 		b := l.queue.at(0)
-		if b.State != batch.Acked && b.State != batch.Failed {
+		if !done(b) {
 			return
 		}
 		l.queue.pop()

@@ -113,12 +113,18 @@ func (l *Lane) tried() (list []*batch.Batch) {
 			id = b.ProducerID
 			break
 		}
+		if b.Ordinal > l.taken {
+			break
+		}
 		if id < 0 && b.State == batch.Sealed && b.Attempts > 0 {
 			id = b.ProducerID
 		}
 	}
 	for i := range l.queue.len() {
 		b := l.queue.at(i)
+		if b.Ordinal > l.taken {
+			break
+		}
 		if b.Attempts > 0 && b.ProducerID == id && (b.State == batch.Unresolved || b.State == batch.Sealed) {
 			list = append(list, b)
 		}
@@ -130,13 +136,14 @@ func (l *Lane) tried() (list []*batch.Batch) {
 // again, and none of them is left that could explain it.
 func (l *Lane) allOutOfOrder() bool {
 	n := 0
-	for ; n < l.queue.len(); n++ {
-		b := l.queue.at(n)
+	for i := range l.queue.len() {
+		b := l.queue.at(i)
 		if b.State == batch.Unresolved && b.OutOfOrder {
+			n++
 			continue
 		}
-		if b.State == batch.Acked && b.Count() == 0 {
-			continue // MassageBuffer left nothing of it; it was never sent
+		if b.State == batch.Failed || b.State == batch.Acked && b.Count() == 0 {
+			continue // MassageBuffer left nothing of the latter; it was never sent
 		}
 		if b.State == batch.Unresolved || b.State == batch.InFlight || b.State == batch.Acked {
 			return false
@@ -179,6 +186,7 @@ func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) 
 	case b.State == batch.Unresolved && f.Undecidable && l.cfg.ResendUndecided && q.Reason != DoubtRefused:
 		out.event(EventUndecidable, b.Count(), f.Err)
 		b.Move(batch.Sealed)
+		b.Undecided = true
 		b.Chain, l.chain.broken = 0, true
 	case b.State == batch.Unresolved && f.Undecidable:
 		out.event(EventUndecidable, b.Count(), f.Err)
@@ -186,7 +194,6 @@ func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) 
 	case q.Reason == DoubtRefused && b.State == batch.Unresolved && b.LastCode == q.answer.Code && q.answer.Code != 0:
 		// Not in the log, and refused: now it may be cut, or fails for good.
 		b.Move(batch.Sealed)
-		b.Attempts = 1
 		l.refused(b, q.answer, RulingOf(q.answer.Code), q.err, out)
 	case q.Reason == DoubtOld && f.Alive:
 		l.checked = true

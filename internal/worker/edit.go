@@ -25,6 +25,7 @@ func (l *Lane) halve(b *batch.Batch, out *outcomes) {
 func (l *Lane) adopt(made, from *batch.Batch) {
 	made.Ordinal = from.Ordinal
 	made.Chain, made.ProducerID, made.Epoch = from.Chain, from.ProducerID, from.Epoch
+	made.Undecided = from.Undecided
 	made.Move(batch.Sealed)
 	l.chargeMade(made)
 	l.unpacked++

@@ -31,8 +31,9 @@ type Lane struct {
 	unpacked int // closed batches that the pool may not have seen
 	next     int // index in queue of the first batch not given to a connection
 	ordinal  uint64
-	force    bool // PutAnyway
-	flushing bool // the open batch is due although it is not full
+	taken    uint64 // largest ordinal given to a connection
+	force    bool   // PutAnyway
+	flushing bool   // the open batch is due although it is not full
 
 	inFlight  int    // attempts of this term without an answer
 	term      uint64 // attempts of earlier terms do not count any more

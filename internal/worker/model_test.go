@@ -44,6 +44,7 @@ type model struct {
 	state  map[int64][]modelBatch // newest last
 	poison map[string]bool
 	most   int // records that a batch may have
+	rate   int // of poison, in twenty
 
 	leader     int32
 	epoch      int32
@@ -64,6 +65,7 @@ func newModel(t *rapid.T) *model {
 		c.Codec, c.BatchRecords, c.DeliveryTimeout = codec, records, time.Hour
 	})
 	m.held = rapid.Bool().Draw(t, "held pool")
+	m.rate = rapid.SampledFrom([]int{0, 1, 10}).Draw(t, "poison rate")
 	m.used = newNumbers(t)
 	return m
 }
@@ -73,7 +75,7 @@ func (m *model) put(t *rapid.T) {
 	m.begin()
 	for range n {
 		note := m.add()
-		if rapid.IntRange(0, 19).Draw(t, "poison") == 0 {
+		if rapid.IntRange(0, 19).Draw(t, "poison") < m.rate {
 			m.poison[fmt.Sprint("message ", note.id)] = true
 		}
 	}

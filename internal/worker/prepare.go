@@ -89,6 +89,6 @@ func (l *Lane) putMassaged(b, made *batch.Batch, out *outcomes) {
 	if made.Count() == 0 {
 		made.Move(batch.Acked)
 		made.Acked = l.result(made, -1, -1)
-		l.skipAcked()
+		l.skipDone()
 	}
 }

@@ -92,6 +92,7 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 	if l.open != nil && l.next == l.queue.len() && l.open.Count() > 0 && l.dueOpen(idle) && l.mayClose() {
 		l.close()
 	}
+	l.skipDone()
 	if !l.sendableAt(now) {
 		return a, false, false
 	}
@@ -111,14 +112,16 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 	if stamp {
 		b.Stamped = false
 	}
+	b.Unsure = b.State == batch.Unresolved
 	b.Move(batch.InFlight)
 	b.Attempts++
 	b.Outstanding++
 	b.SentAt = now
 	b.OutOfOrder = false
 	l.inFlight++
+	l.taken = max(l.taken, b.Ordinal)
 	l.next++
-	l.skipAcked()
+	l.skipDone()
 	l.stats.sent(b, now)
 	return Attempt{Lane: l, Batch: b, term: l.term, epoch: l.epoch, connection: connection, stamp: stamp, size: size}, true, false
 }
@@ -155,6 +158,7 @@ func (l *Lane) sendable(open bool) bool {
 	if !l.notBefore.IsZero() && time.Now().Before(l.notBefore) {
 		return false
 	}
+	l.skipDone() // a batch behind one in flight may have failed meanwhile
 	if l.next < l.queue.len() {
 		b := l.queue.at(l.next)
 		return l.windowOpen() && !b.Compressing && !l.headerHeld(b) && l.maySend(b)
@@ -179,15 +183,18 @@ func (l *Lane) windowOpen() bool {
 }
 
 // asked counts the batches at the head that need no sending for now: they
-// answered OUT_OF_ORDER when sent again, or have their answer.
+// answered OUT_OF_ORDER when sent again, or have their outcome.
 func (l *Lane) asked() int {
 	for i := range l.queue.len() {
-		if b := l.queue.at(i); b.State != batch.Acked && !(b.State == batch.Unresolved && b.OutOfOrder) {
+		if b := l.queue.at(i); !done(b) && !(b.State == batch.Unresolved && b.OutOfOrder) {
 			return i
 		}
 	}
 	return l.queue.len()
 }
+
+// done: the batch has its outcome.
+func done(b *batch.Batch) bool { return b.State == batch.Acked || b.State == batch.Failed }
 
 // forgetAsked: what OUT_OF_ORDER answers said holds only on one connection to one
 // leader, with no other error between them. A leader without state takes any
@@ -263,8 +270,8 @@ func (l *Lane) undecided() bool {
 		if s := l.queue.at(i).State; s == batch.InFlight || s == batch.Unresolved {
 			return true
 		}
-		if i >= l.next+Window {
-			break // batches behind the window were never tried
+		if l.queue.at(i).Ordinal > l.taken {
+			break // it was never tried, nor those behind it
 		}
 	}
 	return false
@@ -303,9 +310,9 @@ func advance(sequence int32, n int) int32 {
 // lastSequence is the number of a batch's last record.
 func lastSequence(b *batch.Batch) int32 { return advance(b.Sequence, b.Count()-1) }
 
-// skipAcked passes batches that have their answer but wait for earlier ones.
-func (l *Lane) skipAcked() {
-	for l.next < l.queue.len() && l.queue.at(l.next).State == batch.Acked {
+// skipDone passes batches that have their outcome but wait for earlier ones.
+func (l *Lane) skipDone() {
+	for l.next < l.queue.len() && done(l.queue.at(l.next)) {
 		l.next++
 	}
 }
