@@ -14,7 +14,7 @@ import (
 
 // maxRequestBytes is the size from which a request takes no further batch. A
 // single larger batch still goes.
-const maxRequestBytes = 1 << 20
+const maxRequestBytes = 4 << 20
 
 // requests numbers all requests, to mark the partitions that are in one.
 var requests requestCounter
