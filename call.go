@@ -2,7 +2,6 @@ package ekaf
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -13,7 +12,7 @@ import (
 
 // Complete implements batch.Completer.
 func (fn Callback) Complete(e batch.Entry, r *batch.Result) {
-	ack := ackOf(e, r, 0)
+	ack := ackOf(e, r)
 	fn(ack, ack.Err)
 }
 
@@ -21,44 +20,35 @@ func (fn Callback) Complete(e batch.Entry, r *batch.Result) {
 func (fn Callback) Inline() bool { return false }
 
 // call collects the outcomes of a call's messages: for a sync verb, which waits
-// for done, or for a callback per call.
+// for done, or for a callback per call. It keeps a run for each batch that
+// carried messages of the call, however many they were; acks are made of the
+// runs when somebody looks at them.
 type call struct {
 	fn   func(Acked, error)
 	done chan struct{} // 1-buffered; of a sync call
+	// places gives each message's place among the completions, where messages
+	// were put in another order than they were given; nil: the same order.
+	places []int32
 
-	// Each outcome has a place of its own in acked, so those of a callback are
-	// written without a lock. A sync caller may leave; its lock keeps writers from
-	// what it took away.
+	mu    sync.Mutex // guards the following
 	acked Acked
-	left  atomic.Int32
-	mu    sync.Mutex // guards the following, and acked of a sync call
-	over  bool       // the caller has gone
+	left  int
+	over  bool // the caller has gone
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
 func newCall(n int, fn func(Acked, error)) *call {
 	c := calls.Get().(*call)
-	c.fn, c.over, c.done = fn, false, nil
+	c.fn, c.over, c.done, c.places = fn, false, nil, nil
 	if fn == nil {
 		// Made anew: a channel belongs to the synctest bubble it was made in, and
 		// the pool is shared by all tests of a program.
 		c.done = make(chan struct{}, 1)
 	}
-	c.left.Store(int32(n))
-	c.acked = Acked{}
-	if n > 1 {
-		c.acked.Rest = make([]Ack, n-1)
-	}
+	c.left = n
+	c.acked = Acked{n: n}
 	return c
-}
-
-// at is the place of a message's outcome.
-func (c *call) at(i int32) *Ack {
-	if i == 0 {
-		return &c.acked.Ack
-	}
-	return &c.acked.Rest[i-1]
 }
 
 // Inline implements batch.Completer: a waiting caller is woken by the reader.
@@ -66,58 +56,61 @@ func (c *call) Inline() bool { return c.fn == nil }
 
 // Complete implements batch.Completer.
 func (c *call) Complete(e batch.Entry, r *batch.Result) {
-	if c.fn == nil {
-		c.mu.Lock()
-		if c.over {
-			c.mu.Unlock()
-			return
-		}
-		c.fill(e, r)
-		c.mu.Unlock()
-	} else {
-		c.fill(e, r)
-	}
-	c.finish(e.Count)
-}
-
-func (c *call) fill(e batch.Entry, r *batch.Result) {
-	for i := range e.Count {
-		*c.at(e.Arg + i) = ackOf(e, r, i)
-	}
+	c.resolve(runOf(e, r))
 }
 
 // refuse notes a message that was not accepted although others of the call were.
 func (c *call) refuse(i int32, topic string, err error) {
-	*c.at(i) = Ack{Topic: topic, Partition: -1, Offset: -1, Err: err}
-	c.finish(1)
+	c.resolve(ackRun{first: c.place(i), count: 1, ack: Ack{Topic: topic, Partition: -1, Offset: -1, Err: err}})
 }
 
-// finish counts outcomes and tells the caller once there are no more.
-func (c *call) finish(n int32) {
-	if c.left.Add(-n) > 0 {
+func (c *call) place(i int32) int32 {
+	if c.places == nil {
+		return i
+	}
+	return c.places[i]
+}
+
+// resolve takes the outcome of a run of messages, and tells the caller once
+// there are no more.
+func (c *call) resolve(run ackRun) {
+	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return
+	}
+	c.acked.add(run)
+	c.left -= int(run.count)
+	last := c.left == 0
+	c.mu.Unlock()
+	if !last {
 		return
 	}
 	if c.fn == nil {
 		c.done <- struct{}{}
 		return
 	}
-	acked, fn := c.acked, c.fn
-	c.fn, c.acked = nil, Acked{}
+	fn := c.fn
+	acked := c.answer()
 	calls.Put(c)
 	fn(acked, acked.firstErr())
 }
 
-func (a Acked) firstErr() error {
-	for _, ack := range a.All() {
-		if ack.Err != nil {
-			return ack.Err
-		}
-	}
-	return nil
+// answer takes the acks out of a call that has them all.
+func (c *call) answer() Acked {
+	acked := c.acked
+	acked.seal(c.places)
+	c.acked, c.fn, c.places = Acked{}, nil, nil
+	return acked
 }
 
-// ackOf is the outcome of the i-th message of an entry.
-func ackOf(e batch.Entry, r *batch.Result, i int32) Ack {
+// runOf is the outcome of an entry's messages.
+func runOf(e batch.Entry, r *batch.Result) ackRun {
+	return ackRun{first: e.Arg, count: e.Count, steps: r.BaseOffset >= 0 && !r.Shared, ack: ackOf(e, r)}
+}
+
+// ackOf is the outcome of an entry's first message.
+func ackOf(e batch.Entry, r *batch.Result) Ack {
 	topic, _ := r.Topic.(*topic)
 	ack := Ack{Partition: r.Partition, Worker: r.Worker, Offset: -1}
 	if topic != nil {
@@ -130,7 +123,7 @@ func ackOf(e batch.Entry, r *batch.Result, i int32) Ack {
 	if r.BaseOffset >= 0 {
 		ack.Offset = r.BaseOffset
 		if !r.Shared {
-			ack.Offset += int64(e.First + i)
+			ack.Offset += int64(e.First)
 		}
 	}
 	ms := r.LogAppendTime

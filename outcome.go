@@ -1,7 +1,9 @@
 package ekaf
 
 import (
+	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -24,42 +26,109 @@ type Ack struct {
 }
 
 // Acked answers for the messages of one call, in the order they were given. For
-// a call of one message the embedded Ack is all of it; Rest holds the others.
+// a call of one message the embedded Ack is all of it; At and All give the others.
+//
+// It keeps what the batches answered, not an Ack for each message, so an answer
+// for a hundred messages of one batch costs no more than one for a single message.
 type Acked struct {
+	// Ack is that of the first message.
 	Ack
-	Rest []Ack
+
+	n      int
+	one    ackRun   // the first run to be answered
+	more   []ackRun // the others
+	places []int32  // place among the runs of each message; nil: its index
+}
+
+// ackRun is the outcome of count messages that one batch carried together.
+type ackRun struct {
+	first, count int32
+	steps        bool // each message's offset is one above that of the one before
+	ack          Ack  // of the first
 }
 
 // Len is the number of messages answered for.
-func (a Acked) Len() int { return 1 + len(a.Rest) }
+func (a Acked) Len() int { return a.n }
 
-func (a *Acked) at(i int) Ack {
-	if i == 0 {
-		return a.Ack
+// At is the ack of the i-th message of the call, from 0. It panics if there is none.
+func (a Acked) At(i int) Ack {
+	if i < 0 || i >= a.n {
+		panic(fmt.Sprintf("ekaf: there is no ack %d of %d", i, a.n))
 	}
-	return a.Rest[i-1]
-}
-
-func (a *Acked) set(i int, ack Ack) {
-	if i == 0 {
-		a.Ack = ack
-	} else {
-		a.Rest[i-1] = ack
+	place := int32(i)
+	if a.places != nil {
+		place = a.places[i]
 	}
+	run := &a.one
+	if !run.holds(place) {
+		at, _ := slices.BinarySearchFunc(a.more, place, func(r ackRun, place int32) int {
+			return int(r.first + r.count - 1 - place)
+		})
+		run = &a.more[at]
+	}
+	ack := run.ack
+	if run.steps {
+		ack.Offset += int64(place - run.first)
+	}
+	return ack
 }
 
 // All walks the acks in the order of the messages.
 func (a Acked) All() iter.Seq2[int, Ack] {
 	return func(yield func(int, Ack) bool) {
-		if !yield(0, a.Ack) {
-			return
-		}
-		for i, ack := range a.Rest {
-			if !yield(i+1, ack) {
+		for i := range a.n {
+			if !yield(i, a.At(i)) {
 				return
 			}
 		}
 	}
+}
+
+func (r *ackRun) holds(place int32) bool { return place >= r.first && place < r.first+r.count }
+
+// has reports whether there is an outcome for a place. Before seal.
+func (a *Acked) has(place int32) bool {
+	if a.one.holds(place) {
+		return true
+	}
+	return slices.ContainsFunc(a.more, func(r ackRun) bool { return r.holds(place) })
+}
+
+// add notes the outcome of a run.
+func (a *Acked) add(run ackRun) {
+	if a.one.count == 0 {
+		a.one = run
+	} else {
+		a.more = append(a.more, run)
+	}
+}
+
+// seal ends the adding.
+func (a *Acked) seal(places []int32) {
+	a.places = places
+	if len(a.more) > 1 {
+		slices.SortFunc(a.more, func(x, y ackRun) int { return int(x.first - y.first) })
+	}
+	if a.n > 0 {
+		a.Ack = a.At(0)
+	}
+}
+
+// firstErr is the error of the first message that failed.
+func (a *Acked) firstErr() error {
+	failed := a.one.ack.Err != nil
+	for i := range a.more {
+		failed = failed || a.more[i].ack.Err != nil
+	}
+	if !failed {
+		return nil
+	}
+	for _, ack := range a.All() {
+		if ack.Err != nil {
+			return ack.Err
+		}
+	}
+	return nil
 }
 
 // Buffered is what a batched verb answers: so many messages now wait in the

@@ -175,7 +175,7 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 				bm.Time = m.Timestamp.UnixMilli()
 			}
 			done, own := o.completer(m)
-			if full = lane.Put(&bm, done, o.base+int32(i), joins && !own); full != nil {
+			if full = lane.Put(&bm, done, o.arg(i), joins && !own); full != nil {
 				break
 			}
 			joins = o.call != nil && !own
@@ -212,6 +212,14 @@ func (o *order) completer(m *Message) (done batch.Completer, own bool) {
 	default:
 		return &both{o.call, m.Callback}, true
 	}
+}
+
+// arg is a message's place among the completions of its call.
+func (o *order) arg(i int) int32 {
+	if o.call == nil {
+		return 0
+	}
+	return o.call.place(o.base + int32(i))
 }
 
 // both tells a call and a message's own callback.
@@ -290,8 +298,39 @@ func (t *topic) produceSplit(ctx context.Context, v *view, msgs []Message, o *or
 		}
 		s.add(c, int(c.partition.ID)*width+c.worker, int32(i))
 	}
+	o.arrange(s, len(msgs))
 	for k := range s.runs {
 		t.putSplit(ctx, s, k, msgs, o)
+	}
+}
+
+// arrange gives the messages of a call their places in the order in which they
+// are put, so that each worker's are a run with a single completion.
+func (o *order) arrange(s *split, n int) {
+	if o.call == nil || len(s.runs) < 2 {
+		return
+	}
+	places := o.call.places
+	if places == nil {
+		places = make([]int32, o.call.acked.n)
+		for i := range places {
+			places[i] = int32(i)
+		}
+		o.call.places = places
+	}
+	place := o.base
+	for k := range s.runs {
+		for i := s.runs[k].first; i >= 0; i = s.next[i] {
+			places[o.base+i] = place
+			place++
+		}
+	}
+	// What no partition takes comes last.
+	for _, r := range o.refusals {
+		if i := int32(r.index) - o.base; i >= 0 && int(i) < n {
+			places[r.index] = place
+			place++
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func (t *topic) dropRun(msgs []Message, i int, next []int32, o *order) {
 	n := 0
 	for ; i >= 0 && i < len(msgs); i = after(i, next) {
 		done, _ := o.completer(&msgs[i])
-		t.producer.completeOne(t, done, o.base+int32(i), ErrDropped)
+		t.producer.completeOne(t, done, o.arg(i), ErrDropped)
 		n++
 	}
 	t.producer.countDrop(t, ErrDropped, n)
@@ -161,7 +161,7 @@ func (t *topic) parkFrom(msgs []Message, i int, o *order) (int, *memory.Account)
 			bm.Time = m.Timestamp.UnixMilli()
 		}
 		done, _ := o.completer(m)
-		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.base+int32(i), i > first); full != nil {
+		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.arg(i), i > first); full != nil {
 			return i, full
 		}
 	}

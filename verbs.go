@@ -218,7 +218,7 @@ func (t *topic) sync(ctx context.Context, msgs []Message) (Acked, error) {
 	acked, err := t.wait(ctx, msgs)
 	for i := range msgs {
 		if fn := msgs[i].Callback; fn != nil && i < acked.Len() {
-			ack := acked.at(i)
+			ack := acked.At(i)
 			fn(ack, ack.Err)
 		}
 	}
@@ -234,11 +234,12 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	o := order{immediate: true, policy: t.settings.whenFullSync, call: c}
 	t.accept(ctx, msgs, &o)
 	if len(o.refusals) == len(msgs) {
-		acked := c.acked
-		calls.Put(c)
+		c.left++ // so that nobody is told
 		for _, r := range o.refusals {
-			acked.set(r.index, Ack{Topic: t.name, Partition: -1, Offset: -1, Err: r.err})
+			c.refuse(int32(r.index), t.name, r.err)
 		}
+		acked := c.answer()
+		calls.Put(c)
 		return acked, o.answer(len(msgs))
 	}
 	for _, r := range o.refusals {
@@ -247,13 +248,13 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		if !t.giveUp(ctx, c) {
-			<-c.done
-			break
+		if t.giveUp(ctx, c) {
+			acked := c.answer() // the call itself may still be in a batch
+			return acked, acked.firstErr()
 		}
-		return c.acked, c.acked.firstErr()
+		<-c.done
 	}
-	acked := c.acked
+	acked := c.answer()
 	calls.Put(c)
 	return acked, acked.firstErr()
 }
@@ -276,22 +277,19 @@ func (t *topic) giveUp(ctx context.Context, c *call) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left.Load() == 0 {
+	if c.left == 0 {
 		return false
 	}
 	c.over = true
-	for i := range int32(c.acked.Len()) {
-		ack := c.at(i)
-		if ack.Topic != "" || ack.Err != nil {
+	for place := range int32(c.acked.n) {
+		if c.acked.has(place) {
 			continue // it has its outcome
 		}
-		e := &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, MaybeWritten: !withdrawn[i]}
-		if withdrawn[i] {
+		e := &DeliveryError{Topic: t.name, Partition: -1, Retriable: true, MaybeWritten: !withdrawn[place], Err: cause}
+		if withdrawn[place] {
 			e.Err = fmt.Errorf("%w: %w", ErrWithdrawn, cause)
-		} else {
-			e.Err = cause
 		}
-		*ack = Ack{Topic: t.name, Partition: -1, Offset: -1, Err: e}
+		c.acked.add(ackRun{first: place, count: 1, ack: Ack{Topic: t.name, Partition: -1, Offset: -1, Err: e}})
 	}
 	return true
 }
