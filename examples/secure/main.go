@@ -1,13 +1,12 @@
-// Secure: TLS with an authority of your own, and SCRAM. KAFKA_CA names a PEM
-// file; KAFKA_USER and KAFKA_PASSWORD are the credentials.
+// Secure: TLS with PEM files, and SCRAM. KAFKA_CA names the authority's
+// certificate (unset: the system's authorities are trusted), KAFKA_CERT and
+// KAFKA_KEY your own if brokers want one; KAFKA_USER and KAFKA_PASSWORD are the
+// credentials.
 package main
 
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"log"
 	"log/slog"
 	"os"
@@ -17,13 +16,9 @@ import (
 )
 
 func main() {
-	authorities, err := trusted(os.Getenv("KAFKA_CA"))
-	if err != nil {
-		log.Fatal(err)
-	}
 	p, err := ekaf.New(
 		ekaf.Brokers(cmp.Or(os.Getenv("EKAF_BROKERS"), "localhost:9093")),
-		ekaf.TLS(&tls.Config{RootCAs: authorities}),
+		ekaf.TLSFiles(os.Getenv("KAFKA_CA"), os.Getenv("KAFKA_CERT"), os.Getenv("KAFKA_KEY")),
 		ekaf.SASL(ekaf.ScramSHA512(os.Getenv("KAFKA_USER"), os.Getenv("KAFKA_PASSWORD"))),
 		ekaf.Logger(slog.Default()), // says in words what is wrong with a connection
 	)
@@ -38,20 +33,4 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Printf("offset %d", ack.Offset)
-}
-
-// trusted is the system's authorities, and those in the file.
-func trusted(file string) (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil || file == "" {
-		return pool, err
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
-	}
-	return pool, nil
 }
