@@ -56,6 +56,12 @@ func (k *parking) put(m *batch.Message, partition int32, immediate bool, done ba
 	}
 	if need := b.Need(size, 0); need > 0 {
 		if full = t.bytes.TryCharge(int64(need)); full != nil {
+			// The next chunk would be too much; a small one may do.
+			if need = b.Least(size); t.bytes.TryCharge(int64(need)) == nil {
+				full = nil
+			}
+		}
+		if full != nil {
 			if t.messages != nil {
 				t.messages.Credit(1)
 				b.AddCharge(0, -1)
@@ -148,6 +154,7 @@ func (k *parking) fail(err error) (failed int) {
 	pages := k.pages
 	failed = k.n
 	k.pages, k.n = nil, 0
+	k.topic.producer.countDrop(k.topic, err, failed)
 	for _, pg := range pages {
 		b := pg.batch
 		bytes, messages := b.Charged()
