@@ -21,8 +21,10 @@ type embedded struct {
 	running *atomic.Int32
 }
 
-func openEmbedded(t *testing.T) Cluster {
-	c := embedded{ekaftest.Start(t, ekaftest.Brokers(3)), 3, new(atomic.Int32)}
+func openEmbedded(t *testing.T) Cluster { return startEmbedded(t) }
+
+func startEmbedded(t *testing.T, options ...ekaftest.Option) embedded {
+	c := embedded{ekaftest.Start(t, append(options, ekaftest.Brokers(3))...), 3, new(atomic.Int32)}
 	c.running.Store(3)
 	return c
 }

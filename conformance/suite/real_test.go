@@ -29,19 +29,19 @@ func versions() []string {
 func startReal(t *testing.T, config realkafka.Config) real {
 	c := realkafka.StartT(t, config)
 	can := Restart | Recreate | Grow
-	if atLeast(config.Version, "0.10") {
+	if atLeast(c.Version(), "0.10") {
 		can |= Timestamps
 	}
-	if atLeast(config.Version, "0.11") {
+	if atLeast(c.Version(), "0.11") {
 		can |= RecordBatches
 	}
-	if atLeast(config.Version, "2.1") {
+	if atLeast(c.Version(), "2.1") {
 		can |= Zstd
 	}
-	if config.Brokers >= 3 && atLeast(config.Version, "2.4") {
+	if config.Brokers >= 3 && atLeast(c.Version(), "2.4") {
 		can |= Leaders
 	}
-	if !atLeast(config.Version, "0.11") {
+	if !atLeast(c.Version(), "0.11") {
 		can &^= Recreate // topics are deleted by a script, some time later
 	}
 	return real{c, config.Brokers, can}
