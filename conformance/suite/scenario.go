@@ -21,7 +21,7 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		{Name: "Verbs", Core: true, Run: everyVerb},
 		{Name: "Combinations", Run: combinations},
-		{Name: "Codecs", Core: true, Run: everyCodec},
+		{Name: "Codecs", Run: everyCodec},
 		{Name: "Contents", Run: contents},
 		{Name: "Headers", Needs: RecordBatches, Run: headers},
 		{Name: "CreateTime", Needs: Timestamps, Run: createTime},

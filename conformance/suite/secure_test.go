@@ -175,12 +175,17 @@ func (c secureEmbedded) Consumer() (addrs []string, opts []kgo.Opt) {
 // the caller is told.
 func refused(t *testing.T, options ...ekaf.Option) error {
 	t.Helper()
-	p, err := ekaf.New(options...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	// The call need not wait longer than until the reason is known.
+	p, err := ekaf.New(append(options, ekaf.OnEvent(func(e ekaf.Event) {
+		if e.Kind == ekaf.EventMetadataFailed {
+			cancel()
+		}
+	}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
 	_, err = p.ProduceSync(ctx, "events", ekaf.Value("v"))
 	if err == nil {
 		t.Fatal("the cluster took a message")
