@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekaf-go/ekaf"
@@ -127,4 +128,43 @@ func TestConcurrentCallersThroughRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectKeysInOrder(t, c, "events", keys, each)
+}
+
+// TestWorkersShrink: workers that grew under load go again when it is over.
+func TestWorkersShrink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := inMemory(t, 1, []ekaftest.Option{ekaftest.Topic("events", 1)}, ekaf.WorkersMax(3), ekaf.BatchRecords(1))
+		used := func() map[int]bool {
+			workers := map[int]bool{}
+			for i := range 200 {
+				ack, err := p.ProduceSync(t.Context(), "events", ekaf.KeyValue(fmt.Sprint(i), "x"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				workers[ack.Worker] = true
+			}
+			return workers
+		}
+		for range 3 {
+			for i := range 500 {
+				if err := p.ProduceAsync(t.Context(), "events", ekaf.KeyValue(fmt.Sprint(i), "x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(used()); n < 2 {
+			t.Errorf("%d workers under load, want more than one", n)
+		}
+		time.Sleep(time.Minute)
+		if n := len(used()); n != 1 {
+			t.Errorf("%d workers after a quiet minute, want one", n)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	})
 }

@@ -15,15 +15,17 @@ type Partition struct {
 	lanes  atomic.Pointer[[]*Lane] // by worker index; a nil one got no message yet
 	choice atomic.Uint64           // how many workers are chosen from now, and its generation
 
+	busyAt atomic.Int64 // Clock of the last backlog, in milliseconds
+
 	// InRequest is the number of the last request that a batch of this partition
 	// went into: a request holds at most one.
 	InRequest atomic.Uint64
 
-	mu       sync.Mutex // guards the following
-	leader   int32
-	epoch    int32
-	stopped  bool
-	shrunkAt int64 // Clock of the last change of active, in milliseconds
+	mu        sync.Mutex // guards the following
+	leader    int32
+	epoch     int32
+	stopped   bool
+	changedAt int64 // Clock when the number of workers last changed, in milliseconds
 
 	barrier barrier
 }
@@ -136,6 +138,7 @@ const shrinkAfter = 10_000
 // backlogged is called, without locks, by a lane that closed a batch behind a
 // full window.
 func (p *Partition) backlogged() {
+	p.busyAt.Store(p.host.Clock())
 	if workers, _ := p.Choice(); workers < p.cfg.WorkersMax {
 		p.resize(+1)
 	}
@@ -145,7 +148,8 @@ func (p *Partition) backlogged() {
 func (p *Partition) Idle(clock int64) {
 	p.mu.Lock()
 	workers, _ := p.Choice()
-	due := workers > p.cfg.Workers && clock-p.shrunkAt > shrinkAfter
+	quietSince := max(p.changedAt, p.busyAt.Load())
+	due := workers > p.cfg.Workers && clock-quietSince > shrinkAfter
 	p.mu.Unlock()
 	if due {
 		p.resize(-1)
@@ -177,7 +181,7 @@ func (p *Partition) resize(by int) {
 	p.barrier.advance()
 	p.barrier.mu.Unlock()
 	p.publish(target, generation)
-	p.shrunkAt = p.host.Clock()
+	p.changedAt = p.host.Clock()
 	p.mu.Unlock()
 	p.host.Resized(p, target)
 }
