@@ -242,6 +242,9 @@ func (o *order) touch(c choice, buffered int) {
 }
 
 func (o *order) note(b Buffered) {
+	if o.immediate {
+		return // no immediate verb answers a receipt
+	}
 	if o.touched == 0 {
 		o.receipt.Buffered = b
 	} else {

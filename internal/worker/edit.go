@@ -174,12 +174,14 @@ func (l *Lane) Expire(now time.Time, why error) {
 		switch {
 		case b.Expired || b.Compressing || b.State == batch.Acked || b.State == batch.Failed:
 		case b.State == batch.Sealed:
+			// It does not wait for the outcome of an undecided one before it.
 			l.giveUp(b, l.failure(b, b.LastCode, false, why), &out)
-			if b.Attempts == 0 {
-				l.queue.remove(i)
-				out.resolve(b)
-				i--
+			l.queue.remove(i)
+			if i < l.next {
+				l.next--
 			}
+			out.resolve(b)
+			i--
 		default:
 			b.Expired = true
 			told := b.Detach()

@@ -583,3 +583,26 @@ func TestRule17DeliveryTimeout(t *testing.T) {
 	s.ok(s.must(0, 2), 0)
 	s.empty()
 }
+
+// A batch that was given to a connection, of which not a byte was sent, lies
+// behind one that is undecided: its callers are told as well.
+func TestRule17DeliveryTimeoutBehindTheUndecided(t *testing.T) {
+	s := newScript(t, func(c *Config) { c.DeliveryTimeout = time.Minute })
+	s.confirm(0, 1)
+	undecided, refused := s.batch(1), s.batch(1)
+	a, b := s.must(0, 1), s.must(0, 1)
+	s.cut(a)
+	s.lane.Answered(b, Answer{Err: errCut, NotSent: true}, time.Now())
+	s.lane.Expire(time.Now().Add(2*time.Minute), errCut)
+	if r := s.outcome(undecided[0]); !r.MaybeWritten {
+		t.Fatalf("%+v", r)
+	}
+	if r := s.outcome(refused[0]); r.MaybeWritten {
+		t.Fatalf("%+v", r)
+	}
+	s.ok(s.must(0, 2), 1)
+	later := s.batch(1)
+	s.ok(s.must(0, 2), 2)
+	s.acked(later...)
+	s.empty()
+}
