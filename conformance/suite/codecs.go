@@ -11,6 +11,18 @@ func codecNeeds(c ekaf.Codec) Capability {
 	return 0
 }
 
+// compressed: at least one batch of the topic really has the codec; those that
+// did not get smaller by it are sent as they are.
+func (t *Trial) compressed(topic string, codec ekaf.Codec) {
+	t.Helper()
+	for _, r := range t.read(topic) {
+		if r.Attrs.CompressionType() == uint8(codec) {
+			return
+		}
+	}
+	t.Errorf("no batch is compressed with %v", codec)
+}
+
 // everyCodec: batches of each codec are read back, small ones and such as do not
 // get smaller, and those of the strongest level.
 func everyCodec(t *Trial) {
@@ -30,6 +42,7 @@ func everyCodec(t *Trial) {
 				t.flush(p)
 			}
 			f.verify(rules{keyed: true, offsets: true})
+			t.compressed(f.topic, codec)
 		})
 	}
 }

@@ -16,7 +16,9 @@
 //	              └───────── must agree ◄───────────┘
 //
 // EKAF_KAFKA_VERSIONS names the versions of Apache Kafka to run on, separated by
-// commas (default 4.4.0).
+// commas (default 4.4.0); one broker and three of each, one with SASL_SSL, one
+// with mTLS. With EKAF_REAL_KAFKA=require a missing JDK or Maven is a failure.
+// EKAF_BIG=1 has TestBig send a million messages.
 //
 // A scenario says which capabilities it needs; a cluster without them does not
 // run it. Nothing here asserts how long something takes.
