@@ -31,7 +31,7 @@ var (
 	// ErrTryAgain: the topic's metadata is not here yet.
 	ErrTryAgain = errors.New("the topic's metadata is not known yet: try again")
 	// ErrUndecidable: Kafka can no longer tell whether the batch was written, and OnUndecidable is Hold.
-	ErrUndecidable = errors.New("Kafka can no longer tell whether it was written")
+	ErrUndecidable = errors.New("undecidable: nobody can tell any more whether it was written")
 	// ErrWithdrawn: the call's context ended before the message was on the wire; it will never be sent.
 	ErrWithdrawn = errors.New("withdrawn before it was sent")
 	// ErrHeadersUnsupported: the broker is older than 0.11 and cannot store headers.

@@ -389,12 +389,11 @@ func (s *split) release() {
 
 // mover gives messages that waited unassigned to their workers.
 type mover struct {
-	topic   *topic
-	view    *view
-	lane    *worker.Lane
-	choice  choice
-	run     run
-	started bool
+	topic  *topic
+	view   *view
+	lane   *worker.Lane
+	choice choice
+	run    run
 }
 
 // put hands on one message, whatever the limits.

@@ -124,7 +124,6 @@ const (
 // ok expects success at an offset, code an error.
 func ok(offset int64) Answer { return Answer{Offset: offset} }
 func code(code int16) Answer { return Answer{Code: code} }
-func after(b Batch) Batch    { b.Sequence += 3; return b }
 func send(b Batch, want Answer) Step {
 	return Step{Do: Send, Batches: []Batch{b}, Want: []Answer{want}}
 }

@@ -146,7 +146,7 @@ func (l *partitionLog) on(s *script) {
 }
 
 // readBackOf reads a scripted log back from offset 10 for producer 7, epoch 1.
-func readBackOf(t *testing.T, l *partitionLog) (found Found, err error, s *script) {
+func readBackOf(t *testing.T, l *partitionLog) (found Found, s *script, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		s = newScript(b1)
 		l.on(s)
@@ -154,7 +154,7 @@ func readBackOf(t *testing.T, l *partitionLog) (found Found, err error, s *scrip
 		found, err = c.ReadBack(within(t, 5*time.Minute), "orders", 0, 10, 7, 1)
 		c.Close()
 	})
-	return found, err, s
+	return found, s, err
 }
 
 func TestReadBackThroughSmallAnswers(t *testing.T) {
@@ -167,7 +167,7 @@ func TestReadBackThroughSmallAnswers(t *testing.T) {
 	}
 	l := &partitionLog{end: 19}
 	l.serve = func(offset int64) ([]byte, int16) { return batches[offset], 0 }
-	found, err, _ := readBackOf(t, l)
+	found, _, err := readBackOf(t, l)
 	if want := (Found{Written: true, LastSequence: 6, BaseOffset: 15, LogEnd: 19}); err != nil || found != want {
 		t.Errorf("got %+v, %v, want %+v", found, err, want)
 	}
@@ -178,7 +178,7 @@ func TestReadBackAcrossTheSequenceWrap(t *testing.T) {
 	l.serve = func(int64) ([]byte, int16) {
 		return append(logBatch(10, 2, 7, 1, 1<<31-2), logBatch(12, 2, 7, 1, 0)...), 0
 	}
-	found, err, _ := readBackOf(t, l)
+	found, _, err := readBackOf(t, l)
 	if err != nil || !found.Written || found.LastSequence != 1 || found.BaseOffset != 12 {
 		t.Errorf("got %+v, %v", found, err)
 	}
@@ -194,7 +194,7 @@ func TestReadBackWhileTheLogIsDeleted(t *testing.T) {
 		}
 		return logBatch(16, 4, 8, 1, 0), 0
 	}
-	found, err, _ := readBackOf(t, l)
+	found, _, err := readBackOf(t, l)
 	if want := (Found{LogStart: 16, LogEnd: 20, Undecidable: true}); err != nil || found != want {
 		t.Errorf("got %+v, %v, want %+v", found, err, want)
 	}
@@ -203,7 +203,7 @@ func TestReadBackWhileTheLogIsDeleted(t *testing.T) {
 func TestReadBackOfATruncatedLog(t *testing.T) {
 	l := &partitionLog{end: 4}
 	l.serve = func(int64) ([]byte, int16) { return nil, kerr.OffsetOutOfRange.Code }
-	found, err, s := readBackOf(t, l)
+	found, s, err := readBackOf(t, l)
 	if want := (Found{LogEnd: 4}); err != nil || found != want || s.count(1) != 0 {
 		t.Errorf("got %+v, %v, %d fetches", found, err, s.count(1))
 	}
@@ -223,7 +223,7 @@ func TestReadBackWaitsForTheHighWatermark(t *testing.T) {
 		return 12, 0
 	}
 	l.serve = func(int64) ([]byte, int16) { return logBatch(10, 2, 7, 1, 0), 0 }
-	found, err, _ := readBackOf(t, l)
+	found, _, err := readBackOf(t, l)
 	if err != nil || !found.Written || asked != 4 {
 		t.Errorf("got %+v, %v after %d answers", found, err, asked)
 	}
@@ -236,7 +236,7 @@ func TestReadBackEnds(t *testing.T) {
 		"always elsewhere": func(int64) ([]byte, int16) { return nil, kerr.OffsetOutOfRange.Code },
 		"garbage":          func(int64) ([]byte, int16) { return make([]byte, 100), 0 },
 	} {
-		if found, err, _ := readBackOf(t, &partitionLog{end: 20, serve: serve}); err == nil || found.Written {
+		if found, _, err := readBackOf(t, &partitionLog{end: 20, serve: serve}); err == nil || found.Written {
 			t.Errorf("%s: got %+v, %v", name, found, err)
 		}
 	}
@@ -245,7 +245,7 @@ func TestReadBackEnds(t *testing.T) {
 func TestReadBackDenied(t *testing.T) {
 	l := &partitionLog{end: 20}
 	l.serve = func(int64) ([]byte, int16) { return nil, kerr.TopicAuthorizationFailed.Code }
-	if _, err, _ := readBackOf(t, l); !errors.Is(err, ErrCannotAsk) {
+	if _, _, err := readBackOf(t, l); !errors.Is(err, ErrCannotAsk) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -254,7 +254,7 @@ func TestReadBackDenied(t *testing.T) {
 func TestReadBackAsksAsOldConsumersDo(t *testing.T) {
 	l := &partitionLog{end: 11}
 	l.serve = func(int64) ([]byte, int16) { return logBatch(10, 1, 7, 1, 0), 0 }
-	_, err, s := readBackOf(t, l)
+	_, s, err := readBackOf(t, l)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -168,8 +168,3 @@ func (v *values) take(name string) (entry, bool) {
 }
 
 func (v *values) text(name string) string { return v.by[name].value }
-
-func (v *values) has(name string) bool {
-	_, ok := v.take(name)
-	return ok
-}

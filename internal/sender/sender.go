@@ -54,7 +54,6 @@ type Sender struct {
 	turnOf   int // class that comes next
 	later    schedule
 	lanes    map[*worker.Lane]struct{}
-	stopping bool
 
 	wake    chan struct{} // 1-buffered: something changed
 	ctx     context.Context
