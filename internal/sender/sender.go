@@ -49,11 +49,11 @@ type Sender struct {
 	cfg    *Config
 	broker int32
 
-	mu       sync.Mutex // guards the following
-	classes  []*class
-	turnOf   int // class that comes next
-	later    schedule
-	lanes    map[*worker.Lane]struct{}
+	mu      sync.Mutex // guards the following
+	classes []*class
+	turnOf  int // class that comes next
+	later   schedule
+	lanes   map[*worker.Lane]struct{}
 
 	wake    chan struct{} // 1-buffered: something changed
 	ctx     context.Context
