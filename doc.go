@@ -10,9 +10,10 @@
 //	err = p.Close(ctx)                                         // deliver the rest
 //
 // New touches no network. Every message that a verb accepted gets exactly one
-// outcome, an [Ack] or a [*DeliveryError], also when the producer is closed; a
-// verb that returns an error accepted nothing, or not the messages that its
-// [*RefusedError] names. Messages are idempotent by default, with acks=all.
+// outcome, an [Ack] or a [*DeliveryError], also when the producer is closed. A
+// verb that does not wait for acks and returns an error accepted nothing, or not
+// the messages that its [*RefusedError] names. Delivery is idempotent by
+// default, with acks=all.
 //
 // # The verbs
 //
