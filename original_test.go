@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/ekaftest"
 )
@@ -238,6 +240,7 @@ func TestProduceAsyncMultiToTopic(t *testing.T) {
 
 func TestProduceAsyncInBatchToTopic(t *testing.T) {
 	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	c.Inject(ekaftest.Fault{API: kmsg.Metadata, Times: -1, Delay: 200 * time.Millisecond}) // so that the call comes first
 	p := newProducer(t, c, ekaf.BatchRecords(100))
 	receipt, err := p.ProduceAsyncBatched(limited(t), "events", ekaf.Value("foo"))
 	if err != nil || receipt.Partition != -1 || receipt.Messages != 1 {

@@ -188,19 +188,22 @@ func (l *Lane) Reborn() {
 	l.finish(&out)
 }
 
-// FailWaiting fails what was never sent: the lane cannot get what it needs to send.
+// FailWaiting fails what was never sent, or plainly refused: the lane cannot get what it needs to send.
 func (l *Lane) FailWaiting(code int16, err error) {
 	l.mu.Lock()
 	l.close()
 	l.chain.waiting = false
 	out := outcomes{lane: l}
-	for i := l.next; i < l.queue.len(); {
+	for i := 0; i < l.queue.len(); {
 		b := l.queue.at(i)
-		if b.State != batch.Sealed || b.Attempts > 0 || b.Compressing {
+		if b.State != batch.Sealed || b.Compressing {
 			i++
 			continue
 		}
 		l.queue.remove(i)
+		if i < l.next {
+			l.next--
+		}
 		l.leaveGap(b)
 		b.Acked = l.failure(b, code, false, err)
 		b.Move(batch.Failed)
