@@ -124,6 +124,15 @@ func (sc *scene) settled() []*asked {
 	return sc.broker.take()
 }
 
+// waitFor is settled, after d of virtual time if nothing waits before.
+func (sc *scene) waitFor(d time.Duration) []*asked {
+	if list := sc.settled(); len(list) > 0 {
+		return list
+	}
+	time.Sleep(d)
+	return sc.settled()
+}
+
 // one is the only request that waits at the broker.
 func (sc *scene) one() *asked {
 	sc.t.Helper()
