@@ -287,9 +287,3 @@ func (s *Sender) tell(hints []hinted, nodes []LeaderHint) {
 		s.cfg.Host.Hint(h.topic, h.hint)
 	}
 }
-
-// pause stops sending for as long as the broker asks (KIP-219).
-func (s *Sender) pause(now time.Time, d time.Duration) {
-	s.pauseTill.Store(now.Add(d).UnixNano())
-	s.cfg.Host.Throttled(s, d)
-}

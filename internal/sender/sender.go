@@ -67,7 +67,8 @@ type Sender struct {
 	conn   *conn.Conn
 	number uint64 // of conn, unique among all connections
 
-	pauseTill atomic.Int64 // unix nanoseconds; the broker asked for a pause
+	born      time.Time
+	pauseTill atomic.Int64 // nanoseconds since born; the broker asked for a pause
 	up        atomic.Bool
 	down      atomic.Bool
 	everUp    atomic.Bool
@@ -91,7 +92,7 @@ func New(cfg *Config, broker int32) *Sender {
 	s := &Sender{
 		cfg: cfg, broker: broker, lanes: map[*worker.Lane]struct{}{},
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		ctx: ctx, cancel: cancel, stopped: make(chan struct{}),
+		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), born: time.Now(),
 	}
 	go s.loop()
 	return s
@@ -285,11 +286,23 @@ func (s *Sender) drain(now time.Time) {
 			return
 		}
 		s.send(r)
-		if isDone(s.conn) || s.pausedFor(now) > 0 {
+		if isDone(s.conn) || s.pausedFor(time.Now()) > 0 {
 			s.poke()
 			return
 		}
 	}
+}
+
+// pause stops sending for as long as the broker asks (KIP-219). Of several such
+// answers the one that ends last counts.
+func (s *Sender) pause(now time.Time, d time.Duration) {
+	till := int64(now.Add(d).Sub(s.born))
+	for old := s.pauseTill.Load(); old < till; old = s.pauseTill.Load() {
+		if s.pauseTill.CompareAndSwap(old, till) {
+			break
+		}
+	}
+	s.cfg.Host.Throttled(s, d)
 }
 
 // pausedFor is how long the broker wants to be left alone.
@@ -298,7 +311,7 @@ func (s *Sender) pausedFor(now time.Time) time.Duration {
 	if till == 0 {
 		return 0
 	}
-	return time.Duration(till - now.UnixNano())
+	return time.Duration(till) - now.Sub(s.born)
 }
 
 func isDone(c *conn.Conn) bool {
