@@ -49,9 +49,15 @@ func (s *Sender) connect() (wait time.Duration) {
 		}
 		return s.failed(fmt.Errorf("broker %d: %w", s.broker, err))
 	}
+	if _, ok := c.Versions().Negotiate(produceKey, produceMin, produceMax); !ok {
+		_ = c.Close()
+		return s.failed(fmt.Errorf("broker %d: %w", s.broker, errNoVersion))
+	}
 	s.conn, s.number = c, connections.Add(1)
-	s.failures, s.downSince = 0, time.Time{}
-	s.warm.Store(false)
+	// The loop may hang in a write; a stop ends that by ending the connection.
+	s.release = context.AfterFunc(s.ctx, func() { c.Kill(errStopped) })
+	s.connectedAt, s.downSince = time.Now(), time.Time{}
+	s.proven.Store(false)
 	s.up.Store(true)
 	s.everUp.Store(true)
 	s.down.Store(false)
@@ -72,7 +78,9 @@ func (s *Sender) failed(err error) (wait time.Duration) {
 	s.down.Store(true)
 	s.cfg.Host.Disconnected(s, err, now.Sub(s.downSince), first)
 	s.cfg.Host.Refresh()
-	return s.backoff()
+	wait = s.backoff()
+	s.retryAt = now.Add(wait)
+	return wait
 }
 
 // backoff doubles from the least to the most pause, with jitter.
@@ -91,8 +99,17 @@ func (s *Sender) connectionLost() {
 	if err == nil {
 		err = errStopped
 	}
-	s.conn = nil
-	s.downSince = time.Now()
+	s.forget()
+	now := time.Now()
+	s.downSince = now
+	// A broker that accepts connections and ends each at its first request would
+	// otherwise be connected to without a pause.
+	if s.proven.Load() || now.Sub(s.connectedAt) >= s.cfg.BackoffMax {
+		s.failures, s.retryAt = 0, time.Time{}
+	} else {
+		s.failures++
+		s.retryAt = now.Add(s.backoff())
+	}
 	s.up.Store(false)
 	s.down.Store(true)
 	s.cfg.Host.Disconnected(s, fmt.Errorf("broker %d: %w", s.broker, err), 0, true)
@@ -109,9 +126,14 @@ func (s *Sender) closeIfIdle(now time.Time) time.Duration {
 		return left
 	}
 	_ = s.conn.Close()
-	<-s.conn.Done()
-	s.conn = nil
+	s.forget()
 	return longSleep
+}
+
+// forget takes leave of a connection that has ended.
+func (s *Sender) forget() {
+	s.release()
+	s.conn, s.release = nil, nil
 }
 
 // reauthenticate proves our identity again before the broker ends the session

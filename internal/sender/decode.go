@@ -220,6 +220,9 @@ func (r *request) Answer(body []byte, err error) {
 		a.Lane = nil // answered
 		lane.Answered(&attempt, p.answer, now)
 	})
+	if err == nil {
+		s.proven.Store(true)
+	}
 	r.answerRest(err, now)
 	s.tell(hints, d.nodes)
 	if d.throttle > 0 {

@@ -64,11 +64,15 @@ type Sender struct {
 	// idle. A channel, not a mutex: waiting for it counts as blocked for synctest.
 	turn chan struct{}
 	// the following belong to the holder of turn
-	conn   *conn.Conn
-	number uint64 // of conn, unique among all connections
+	conn        *conn.Conn
+	number      uint64      // of conn, unique among all connections
+	release     func() bool // undoes that a stop ends conn
+	connectedAt time.Time
+	retryAt     time.Time // no attempt to connect before
 
 	born      time.Time
 	pauseTill atomic.Int64 // nanoseconds since born; the broker asked for a pause
+	proven    atomic.Bool  // the connection has answered a request
 	up        atomic.Bool
 	down      atomic.Bool
 	everUp    atomic.Bool
@@ -202,8 +206,9 @@ func (s *Sender) loop() {
 	}
 	s.turn <- struct{}{}
 	if s.conn != nil {
-		_ = s.conn.Close()
+		s.conn.Kill(errStopped)
 		<-s.conn.Done()
+		s.forget()
 	}
 	<-s.turn
 }
@@ -236,14 +241,20 @@ func (s *Sender) step(now time.Time) (sleep time.Duration) {
 		s.connectionLost()
 	}
 	if s.conn == nil && (s.waiting() || s.reconnecting()) {
+		if wait := s.retryAt.Sub(now); wait > 0 {
+			// Whoever woke the loop before, a new lane or a linger, waits with the others.
+			return min(wait, s.untilAppointment(now))
+		}
 		if wait := s.connect(); wait > 0 {
 			return wait
 		}
+		now = time.Now()
 	}
 	sleep = s.untilAppointment(now)
 	if s.conn == nil {
 		return sleep
 	}
+	s.warm.Store(false) // or it would connect again after an idle time
 	if wait, ok := s.reauthenticate(now); !ok {
 		return min(sleep, wait)
 	}
@@ -280,13 +291,15 @@ func (s *Sender) waiting() bool {
 
 // drain sends what is ready while the pipeline takes it. The turn is held.
 func (s *Sender) drain(now time.Time) {
-	for s.conn.Pending() < maxPipelined {
+	// A connection that is about to end takes nothing; batches given to it would
+	// only count attempts.
+	for s.conn.Err() == nil && s.conn.Pending() < maxPipelined {
 		r := s.build(now, s.conn.Pending() == 0, maxRequestBytes)
 		if r == nil {
 			return
 		}
 		s.send(r)
-		if isDone(s.conn) || s.pausedFor(time.Now()) > 0 {
+		if s.pausedFor(time.Now()) > 0 {
 			s.poke()
 			return
 		}
