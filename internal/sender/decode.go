@@ -27,7 +27,7 @@ type LeaderHint struct {
 
 // partitionAnswer is one partition of a Produce response.
 type partitionAnswer struct {
-	topic     string
+	topic     []byte // the response's own memory
 	topicID   [16]byte
 	partition int32
 	answer    worker.Answer
@@ -43,6 +43,7 @@ type response struct {
 	bad      bool
 	throttle time.Duration
 	nodes    []LeaderHint // Leader, Host, Port, Rack
+	current  partitionAnswer
 }
 
 func (d *response) take(n int) []byte {
@@ -130,21 +131,22 @@ func (d *response) tags(field func(tag int, in *response)) {
 	}
 }
 
-// decode walks the response and gives each partition's answer to each.
+// decode walks the response and gives each partition's answer to each, which
+// must not keep it.
 func (d *response) decode(each func(p *partitionAnswer)) error {
-	var p partitionAnswer
+	p := &d.current // a local one would escape to the heap
 	for topics := d.array(); topics > 0 && !d.bad; topics-- {
 		if d.version >= topicIDFrom {
 			copy(p.topicID[:], d.take(16))
 		} else {
-			p.topic = string(d.bytes())
+			p.topic = d.bytes()
 		}
 		for partitions := d.array(); partitions > 0 && !d.bad; partitions-- {
-			d.partition(&p)
+			d.partition(p)
 			if d.bad {
 				break
 			}
-			each(&p)
+			each(p)
 		}
 		d.tags(nil)
 	}
@@ -204,7 +206,8 @@ func (r *request) Answer(body []byte, err error) {
 	}
 	now := time.Now()
 	s := r.sender
-	d := response{rest: body, version: r.version}
+	d := &r.response
+	*d = response{rest: body, version: r.version}
 	var hints []hinted
 	err = d.decode(func(p *partitionAnswer) {
 		i := r.find(p)
@@ -257,7 +260,7 @@ func (r *request) matches(i int, p *partitionAnswer) bool {
 		return false
 	}
 	if r.version < topicIDFrom {
-		return l.Partition.Config().Topic == p.topic
+		return l.Partition.Config().Topic == string(p.topic)
 	}
 	return r.ids[i] == p.topicID
 }

@@ -82,7 +82,7 @@ func want(version int16) decoded {
 			if version >= 13 {
 				p.topicID = topicIDOf(byte(topic))
 			} else {
-				p.topic = fmt.Sprintf("topic-%d", topic)
+				p.topic = fmt.Appendf(nil, "topic-%d", topic)
 			}
 			p.answer = worker.Answer{BaseOffset: 1<<40 + int64(partition), LogAppendTime: -1}
 			switch partition {

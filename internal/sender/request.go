@@ -37,6 +37,7 @@ type request struct {
 	ids      [][16]byte // topic id of each batch, from v13 on
 	topicID  [16]byte
 	answered int // batches answered in the order asked
+	response response
 	tail     net.Buffers
 	wire     [][]byte
 }
@@ -183,7 +184,7 @@ func (r *request) recycle() {
 	clear(r.tail[:cap(r.tail)])
 	clear(r.wire[:cap(r.wire)])
 	r.tail, r.wire = r.tail[:0], r.wire[:0]
-	r.sender, r.conn = nil, nil
+	r.sender, r.conn, r.response = nil, nil, response{}
 	requestPool.Put(r)
 }
 
