@@ -18,13 +18,16 @@ import (
 )
 
 // scene is a sender between real lanes and a scripted broker; it is the host of
-// both. Node id of the broker is 1.
+// both.
 type scene struct {
 	t      testing.TB
 	broker *fakeBroker
 	cfg    Config
 	sender *Sender
 	bytes  *memory.Account
+
+	node    int32  // the broker's id
+	address string // what metadata says of it
 
 	mu           sync.Mutex // guards the following
 	unknown      bool       // metadata does not name the broker
@@ -48,6 +51,7 @@ type toldHint struct {
 // newScene sets a scene up; change may alter what a Config says, nil leaves it.
 func newScene(t testing.TB, change func(sc *scene)) *scene {
 	sc := &scene{t: t, broker: newFakeBroker(), bytes: memory.NewAccount("producer", 0, nil)}
+	sc.node, sc.address = 1, "broker.test:9092"
 	sc.cfg = Config{
 		Conn:       &conn.Config{Dial: sc.broker.Dial, RequestTimeout: 30 * time.Second, DialTimeout: 10 * time.Second},
 		BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, Host: sc,
@@ -55,7 +59,7 @@ func newScene(t testing.TB, change func(sc *scene)) *scene {
 	if change != nil {
 		change(sc)
 	}
-	sc.sender = New(&sc.cfg, 1)
+	sc.sender = New(&sc.cfg, sc.node)
 	t.Cleanup(func() {
 		sc.sender.Stop()
 		sc.broker.close()
@@ -83,7 +87,7 @@ func (sc *scene) topic(name string, change func(*worker.Config)) *worker.Config 
 func (sc *scene) partition(id int32, cfg *worker.Config) *worker.Partition {
 	limits := worker.Limits{Bytes: memory.NewAccount("partition", 0, sc.bytes)}
 	p := worker.NewPartition(id, cfg, limits, sc)
-	p.SetLeader(1, 1)
+	p.SetLeader(sc.node, 1)
 	return p
 }
 
@@ -257,7 +261,7 @@ func (sc *scene) Doubt(*worker.Lane, worker.Question) {
 }
 
 func (sc *scene) SenderFor(l *worker.Lane, leader int32) worker.Sender {
-	if leader != 1 {
+	if leader != sc.node {
 		return nil
 	}
 	sc.sender.Attach(l)
@@ -289,7 +293,7 @@ func (sc *scene) Refresh() {
 func (sc *scene) Address(int32) (string, bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	return "broker.test:9092", !sc.unknown
+	return sc.address, !sc.unknown
 }
 
 func (sc *scene) Connected(s *Sender, _ time.Duration) {
