@@ -85,6 +85,7 @@ func TestNeverMoreThanFiveInFlight(t *testing.T) {
 		sc.confirm(lanes...)
 		for _, l := range lanes {
 			sc.backlog(l, 30)
+			synctest.Wait() // the first lane alone fills the pipeline
 		}
 		messages := 0
 		for list := sc.settled(); len(list) > 0; list = sc.settled() {
@@ -235,6 +236,37 @@ func TestRequestsThatAreFullTakeTurns(t *testing.T) {
 			}
 		}
 		sc.acked(1 + 3*lanes)
+	})
+}
+
+// A lane whose batch did not fit comes first in the next request, or smaller
+// batches would go before it for ever.
+func TestBatchThatDidNotFitGoesNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc := newScene(t, nil)
+		lanes := sc.lanes(4, sc.topic("t", func(c *worker.Config) { c.BatchBytes = maxRequestBytes }))
+		sc.confirm(lanes...)
+		sc.put(lanes[3], true, "to be throttled")
+		a := sc.one()
+		resp := a.response()
+		resp.ThrottleMillis = 1000
+		a.answer(resp)
+		synctest.Wait()
+		for i, size := range []int{maxRequestBytes * 3 / 4, maxRequestBytes / 2, maxRequestBytes * 3 / 4} {
+			sc.put(lanes[i], false, strings.Repeat(string(rune('a'+i)), size))
+			lanes[i].Mark()
+		}
+		time.Sleep(time.Second)
+		order := ""
+		for _, a := range sc.settled() {
+			for _, m := range sent(t, a) {
+				order += m[:1]
+			}
+			order += " "
+		}
+		if order != "a b c " {
+			t.Errorf("batches went in the order %q, want a, b and c by themselves", order)
+		}
 	})
 }
 

@@ -191,7 +191,7 @@ func sent(t testing.TB, a *asked) []string {
 	var list []string
 	for _, topic := range a.req.Topics {
 		for _, p := range topic.Partitions {
-			_, cursor, err := batch.OpenBatch(p.Records, 1<<20)
+			_, cursor, err := batch.OpenBatch(p.Records, 16<<20)
 			if err != nil {
 				t.Fatalf("%s[%d]: %v", topic.Topic, p.Partition, err)
 			}
