@@ -119,10 +119,9 @@ func TestOneBroker(t *testing.T) {
 
 func TestThreeBrokers(t *testing.T) {
 	realkafka.SkipUnlessEnabled(t)
-	for _, version := range versions() {
-		t.Run(version, func(t *testing.T) {
-			c := startReal(t, realkafka.Config{Version: version, Brokers: 3})
-			Run(t, Scenarios(), func(*testing.T) Cluster { return c })
-		})
-	}
+	version := versions()[0] // three of each would take an hour
+	t.Run(version, func(t *testing.T) {
+		c := startReal(t, realkafka.Config{Version: version, Brokers: 3})
+		Run(t, Scenarios(), func(*testing.T) Cluster { return c })
+	})
 }
