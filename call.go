@@ -7,17 +7,18 @@ import (
 	"github.com/ekaf-go/ekaf/internal/batch"
 )
 
-// Callback is the completer of a single message: it is kept in the batch as it
-// is, a pointer and no more.
+// completion is the completer of a single message: its callback, kept in the
+// batch as it is, a pointer and no more.
+type completion Callback
 
 // Complete implements batch.Completer.
-func (fn Callback) Complete(e batch.Entry, r *batch.Result) {
+func (fn completion) Complete(e batch.Entry, r *batch.Result) {
 	ack := ackOf(e, r)
 	fn(ack, ack.Err)
 }
 
 // Inline implements batch.Completer: it is user code.
-func (fn Callback) Inline() bool { return false }
+func (fn completion) Inline() bool { return false }
 
 // call collects the outcomes of a call's messages: for a sync verb, which waits
 // for done, or for a callback per call. It keeps a run for each batch that

@@ -21,7 +21,7 @@ func TestACallIsCompletedOnceBesideCallbacks(t *testing.T) {
 	told := 0
 	b := batch.New(time.Now())
 	b.AddEntry(batch.Entry{Done: call, Count: 1})
-	b.AddEntry(batch.Entry{Done: Callback(func(Ack, error) { told++ }), First: 1, Count: 1})
+	b.AddEntry(batch.Entry{Done: completion(func(Ack, error) { told++ }), First: 1, Count: 1})
 	p.complete(b, batch.Result{}, true)
 	<-p.callbacks.Quiet()
 	if call.completed != 1 || told != 1 {

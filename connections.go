@@ -18,7 +18,8 @@ type senderKey struct {
 }
 
 // SenderFor implements worker.Host.
-func (p *Producer) SenderFor(l *worker.Lane, leader int32) worker.Sender {
+func (h *host) SenderFor(l *worker.Lane, leader int32) worker.Sender {
+	p := h.Producer
 	key := senderKey{broker: leader}
 	if p.settings.connectionsPer == PerWorker {
 		key.lane = l
@@ -109,7 +110,8 @@ func (p *Producer) dropSenders(snapshot *cluster.Snapshot) {
 }
 
 // Address implements sender.Host.
-func (p *Producer) Address(broker int32) (addr string, ok bool) {
+func (h *host) Address(broker int32) (addr string, ok bool) {
+	p := h.Producer
 	b, ok := p.cluster.Snapshot().Brokers[broker]
 	if !ok {
 		return "", false
@@ -118,7 +120,8 @@ func (p *Producer) Address(broker int32) (addr string, ok bool) {
 }
 
 // Connected implements sender.Host.
-func (p *Producer) Connected(s *sender.Sender, took time.Duration) {
+func (h *host) Connected(s *sender.Sender, took time.Duration) {
+	p := h.Producer
 	touched := map[*topic]bool{}
 	for _, l := range s.Lanes() {
 		t := topicOf(l)
@@ -134,7 +137,8 @@ func (p *Producer) Connected(s *sender.Sender, took time.Duration) {
 }
 
 // Disconnected implements sender.Host.
-func (p *Producer) Disconnected(s *sender.Sender, err error, down time.Duration, first bool) {
+func (h *host) Disconnected(s *sender.Sender, err error, down time.Duration, first bool) {
+	p := h.Producer
 	if !s.EverUp() {
 		// Never reached: the address that the broker advertises may be the fault.
 		err = p.cluster.Snapshot().DialError(s.Broker(), err)
@@ -164,7 +168,8 @@ func (p *Producer) reconsider(touched map[*topic]bool) {
 }
 
 // Throttled implements sender.Host.
-func (p *Producer) Throttled(s *sender.Sender, pause time.Duration) {
+func (h *host) Throttled(s *sender.Sender, pause time.Duration) {
+	p := h.Producer
 	seen := map[*topic]bool{}
 	for _, l := range s.Lanes() {
 		if t := topicOf(l); !seen[t] {
@@ -175,7 +180,8 @@ func (p *Producer) Throttled(s *sender.Sender, pause time.Duration) {
 }
 
 // Hint implements sender.Host.
-func (p *Producer) Hint(topic string, h sender.LeaderHint) {
+func (a *host) Hint(topic string, h sender.LeaderHint) {
+	p := a.Producer
 	var endpoint *cluster.Broker
 	if h.Host != "" {
 		endpoint = &cluster.Broker{ID: h.Leader, Host: h.Host, Port: h.Port, Rack: h.Rack}

@@ -16,7 +16,8 @@ const producerStateMargin = 12 * time.Hour
 
 // Doubt implements worker.Host: it asks the cluster what became of a lane's
 // batches, on a goroutine of its own, for as long as that takes.
-func (p *Producer) Doubt(l *worker.Lane, q worker.Question) {
+func (h *host) Doubt(l *worker.Lane, q worker.Question) {
+	p := h.Producer
 	p.background.Go(func() {
 		finding, err := p.find(p.ctx, l, q)
 		if err != nil {

@@ -117,7 +117,7 @@ func (p *Producer) emitLane(t *topic, l *worker.Lane, e Event) {
 		return
 	}
 	if e.Broker >= 0 {
-		e.Addr, _ = p.Address(e.Broker)
+		e.Addr, _ = p.host.Address(e.Broker)
 	}
 	e.statsd = p.statsd.of(l)
 	p.hand(t, e)

@@ -7,15 +7,18 @@ import (
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
-// The producer is the host of all lanes: this file is what they ask of it.
+// host is the producer as its lanes and senders see it. It is a type of its own so
+// that what they ask for is no part of the public API.
+type host struct{ *Producer }
 
 func topicOf(l *worker.Lane) *topic { return l.Partition.Config().Owner.(*topic) }
 
 // Clock implements worker.Host.
-func (p *Producer) Clock() int64 { return p.clock.Now() }
+func (h *host) Clock() int64 { return h.clock.Now() }
 
 // PrepareBatch implements worker.Host: massage and compression run in a small pool.
-func (p *Producer) PrepareBatch(l *worker.Lane, b *batch.Batch) {
+func (h *host) PrepareBatch(l *worker.Lane, b *batch.Batch) {
+	p := h.Producer
 	p.pool.Run(func() {
 		fault := l.Prepare(b)
 		if hook, ok := errors.AsType[*worker.HookPanic](fault); ok {
@@ -28,7 +31,8 @@ func (p *Producer) PrepareBatch(l *worker.Lane, b *batch.Batch) {
 
 // Resolved implements worker.Host. The memory is credited before any completion
 // runs: a callback may produce under Block.
-func (p *Producer) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free bool) {
+func (h *host) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free bool) {
+	p := h.Producer
 	t := topicOf(l)
 	r.Topic = t
 	if r.Err != nil {
@@ -41,7 +45,7 @@ func (p *Producer) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free
 }
 
 // Released implements worker.Host.
-func (p *Producer) Released(l *worker.Lane, b *batch.Batch) { p.free(l, b) }
+func (h *host) Released(l *worker.Lane, b *batch.Batch) { h.free(l, b) }
 
 func (p *Producer) free(l *worker.Lane, b *batch.Batch) {
 	bytes, messages := b.Charged()
@@ -94,10 +98,11 @@ func (p *Producer) completeOne(t *topic, done batch.Completer, arg int32, err er
 }
 
 // Refresh implements worker.Host and sender.Host.
-func (p *Producer) Refresh() { p.cluster.Refresh() }
+func (h *host) Refresh() { h.cluster.Refresh() }
 
 // Resized implements worker.Host.
-func (p *Producer) Resized(part *worker.Partition, workers int) {
+func (h *host) Resized(part *worker.Partition, workers int) {
+	p := h.Producer
 	p.log.Debug("a partition's number of workers changed",
 		"topic", part.Config().Topic, "partition", part.ID, "workers", workers)
 }
@@ -114,7 +119,8 @@ var laneEvents = [...]EventKind{
 }
 
 // Event implements worker.Host.
-func (p *Producer) Event(e worker.Event) {
+func (h *host) Event(e worker.Event) {
+	p := h.Producer
 	t := topicOf(e.Lane)
 	if t.settings.onEvent == nil && !p.loud {
 		return
@@ -130,6 +136,7 @@ func (p *Producer) Event(e worker.Event) {
 }
 
 // NextID implements worker.Host.
-func (p *Producer) NextID(l *worker.Lane, fresh bool) (worker.ID, bool) {
+func (h *host) NextID(l *worker.Lane, fresh bool) (worker.ID, bool) {
+	p := h.Producer
 	return p.identities.Next(l, l.Worker, fresh || topicOf(l).reborn.Load())
 }

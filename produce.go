@@ -208,9 +208,9 @@ func (o *order) completer(m *Message) (done batch.Completer, own bool) {
 	case m.Callback == nil || o.call != nil && o.call.Inline():
 		return o.call, false // a sync verb runs the messages' callbacks itself
 	case o.call == nil:
-		return m.Callback, true
+		return completion(m.Callback), true
 	default:
-		return &both{o.call, m.Callback}, true
+		return &both{o.call, completion(m.Callback)}, true
 	}
 }
 
@@ -225,7 +225,7 @@ func (o *order) arg(i int) int32 {
 // both tells a call and a message's own callback.
 type both struct {
 	call *call
-	own  Callback
+	own  completion
 }
 
 func (b *both) Inline() bool { return false }

@@ -24,6 +24,7 @@ import (
 // Producer publishes messages to a Kafka cluster. Make one with New and share
 // it: all methods may be called from any goroutine.
 type Producer struct {
+	host     *host
 	settings *settings
 	log      *slog.Logger
 	loud     bool // a logger is set
@@ -72,6 +73,7 @@ func New(options ...Option) (*Producer, error) {
 		closing:  make(chan struct{}), closed: make(chan struct{}),
 		statsd: newStatsdSockets(s.statsd),
 	}
+	p.host = &host{p}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -106,7 +108,7 @@ func (p *Producer) connect() {
 	}
 	p.senderConfig = &sender.Config{
 		Conn: &base, BackoffMin: s.backoffMin, BackoffMax: s.backoffMax,
-		IdleTimeout: s.idleTimeout, Logger: p.log, Host: p,
+		IdleTimeout: s.idleTimeout, Logger: p.log, Host: p.host,
 	}
 	p.cluster = cluster.New(cluster.Config{
 		Seeds: s.brokers, Conn: base, RefreshEvery: s.metadataRefresh,

@@ -161,7 +161,7 @@ func (t *topic) grow(v *view, known *cluster.Topic) *view {
 		if t.messages != nil {
 			limits.Messages = memory.NewAccount("partition", t.settings.partitionMessages, t.messages)
 		}
-		partitions = append(partitions[:id:id], worker.NewPartition(int32(id), t.lanes, limits, t.producer))
+		partitions = append(partitions[:id:id], worker.NewPartition(int32(id), t.lanes, limits, t.producer.host))
 	}
 	if had > 0 && len(partitions) > had {
 		t.producer.emit(t, Event{Kind: EventPartitionsAdded, Messages: len(partitions)})
