@@ -122,10 +122,8 @@ func (h *host) Address(broker int32) (addr string, ok bool) {
 // Connected implements sender.Host.
 func (h *host) Connected(s *sender.Sender, took time.Duration) {
 	p := h.Producer
-	touched := map[*topic]bool{}
 	for _, l := range s.Lanes() {
 		t := topicOf(l)
-		touched[t] = true
 		l.Connected(s, true)
 		event := Event{Partition: l.Partition.ID, Worker: l.Worker, Broker: s.Broker(), Took: took}
 		event.Kind = EventTimeToConnect
@@ -133,7 +131,7 @@ func (h *host) Connected(s *sender.Sender, took time.Duration) {
 		event.Kind, event.Took = EventWorkerUp, 0
 		p.emitLane(t, l, event)
 	}
-	p.reconsider(touched)
+	p.reconsider()
 }
 
 // Disconnected implements sender.Host.
@@ -147,21 +145,19 @@ func (h *host) Disconnected(s *sender.Sender, err error, down time.Duration, fir
 	if first {
 		kind = EventWorkerDown
 	}
-	touched := map[*topic]bool{}
 	for _, l := range s.Lanes() {
 		t := topicOf(l)
-		touched[t] = true
 		l.Connected(s, false)
 		p.emitLane(t, l, Event{
 			Kind: kind, Partition: l.Partition.ID, Worker: l.Worker, Broker: s.Broker(), Took: down, Err: err,
 		})
 	}
-	p.reconsider(touched)
+	p.reconsider()
 }
 
 // reconsider looks at all topics again: also one without a lane at the broker
 // may have partitions there.
-func (p *Producer) reconsider(touched map[*topic]bool) {
+func (p *Producer) reconsider() {
 	for _, t := range p.allTopics() {
 		t.reconsider()
 	}

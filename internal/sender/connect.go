@@ -3,11 +3,11 @@ package sender
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/conn"
+	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
 // connections numbers all connections of the process, so that a lane can tell
@@ -83,13 +83,8 @@ func (s *Sender) failed(err error) (wait time.Duration) {
 	return wait
 }
 
-// backoff doubles from the least to the most pause, with jitter.
 func (s *Sender) backoff() time.Duration {
-	d := s.cfg.BackoffMin << min(s.failures-1, 16)
-	if d <= 0 || d > s.cfg.BackoffMax {
-		d = s.cfg.BackoffMax
-	}
-	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+	return worker.Backoff(s.cfg.BackoffMin, s.cfg.BackoffMax, s.failures)
 }
 
 // connectionLost takes leave of a dead connection. Its attempts were answered

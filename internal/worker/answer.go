@@ -274,7 +274,7 @@ func (l *Lane) turnBack(now time.Time) {
 	l.breakBehind()
 	l.next = l.asked()
 	if l.failures > 0 {
-		l.notBefore = now.Add(l.backoff())
+		l.notBefore = now.Add(Backoff(l.cfg.BackoffMin, l.cfg.BackoffMax, l.failures))
 	}
 }
 
@@ -301,11 +301,12 @@ func (l *Lane) breakBehind() {
 	}
 }
 
-// backoff doubles from the least to the most pause, with jitter.
-func (l *Lane) backoff() time.Duration {
-	d := l.cfg.BackoffMin << min(l.failures-1, 16)
-	if d > l.cfg.BackoffMax || d <= 0 {
-		d = l.cfg.BackoffMax
+// Backoff is the pause after so many failures in a row: it doubles from the
+// least to the most, with jitter.
+func Backoff(least, most time.Duration, failures int) time.Duration {
+	d := least << min(failures-1, 16)
+	if d > most || d <= 0 {
+		d = most
 	}
 	return d - time.Duration(rand.Int64N(int64(d)/4+1))
 }
