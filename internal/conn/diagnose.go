@@ -23,9 +23,11 @@ func (c *Conn) explain(op string, err error) error {
 		// With TLS 1.3 a client's handshake is over before the server has seen its certificate, or the lack of one:
 		// the refusal arrives as the first thing read.
 		problem = ErrClientCertificate
+	case at == stageVersions && c.anonymous && (peerClosed(err) || isGarbled(err)):
+		// The alert got lost: a reset overtook it, or the broker wrote it under keys that the other side no longer had,
+		// as Java's TLS 1.3 does now and then (seen on Kafka 2.8).
+		problem = ErrClientCertificate
 	case !peerClosed(err):
-	case at == stageVersions && c.anonymous:
-		problem = ErrClientCertificate // the alert got lost, as it does when a reset overtakes it
 	case at == stageVersions:
 		problem = ErrNoApiVersions
 	case at == stageHandshake && c.cfg.SASL != nil:
@@ -84,6 +86,12 @@ func isCertificateAlert(err error) bool {
 		}
 	}
 	return false
+}
+
+// isGarbled says that what came could not be read as TLS any more.
+func isGarbled(err error) bool {
+	oe, ok := errors.AsType[*net.OpError](err)
+	return ok && oe.Op == "local error"
 }
 
 // isAlert says that the other side ended TLS with an alert.

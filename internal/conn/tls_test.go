@@ -173,8 +173,11 @@ func TestTLSProblems(t *testing.T) {
 		text string
 	}{
 		// Go's server hangs up without an alert; Kafka's sends one, which TestDialProblems scripts.
-		"plaintext client":  {nil, good, ErrNoApiVersions, "expect TLS"},
-		"alert lost, 1.3":   {trusting, securing(t, server(func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), func(*peer) {}), ErrClientCertificate, "mutual TLS"},
+		"plaintext client": {nil, good, ErrNoApiVersions, "expect TLS"},
+		"alert lost, 1.3":  {trusting, securing(t, server(func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), func(*peer) {}), ErrClientCertificate, "mutual TLS"},
+		"alert garbled, 1.3": {trusting, securing(t, server(func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), func(p *peer) {
+			p.Conn.(*tls.Conn).NetConn().Write([]byte("\x17\x03\x03\x00\x13an alert, lost keys"))
+		}), ErrClientCertificate, "mutual TLS"},
 		"web server":        {trusting, web.Listener.Addr().String(), ErrHTTP, "HTTP"},
 		"plaintext broker":  {trusting, listening(t, func(p *peer) { p.Read(make([]byte, 4)) }), ErrNotTLS, "disable TLS"},
 		"kfake":             {trusting, listening(t, func(p *peer) { p.Write([]byte("\x00\x00\x00\x10garbage")); p.drain() }), ErrNotTLS, "disable TLS"},
