@@ -196,11 +196,12 @@ func TestTheTable(t *testing.T) {
 func TestEverySuiteHasRowsAndTellsThemApart(t *testing.T) {
 	for name, s := range suites {
 		names := map[string]bool{}
-		for _, r := range s.rows() {
-			if names[r.Name()] {
-				t.Errorf("suite %s has %q twice", name, r.Name())
+		for _, task := range s.tasks() {
+			row := task.row.Name()
+			if names[row] {
+				t.Errorf("suite %s has %q twice", name, row)
 			}
-			names[r.Name()] = true
+			names[row] = true
 		}
 		if _, err := pick(s.clients); err != nil || len(names) == 0 {
 			t.Errorf("suite %s: %d rows, %v", name, len(names), err)

@@ -43,14 +43,20 @@ func main() {
 
 // plan is what the command line asks for.
 type plan struct {
-	rows    []load.Row
-	clients []clients.Entry
+	tasks   []assignment
 	rounds  int
 	verify  bool
 	pin     bool
 	timeout time.Duration
 	results string
 	profile string
+}
+
+// assignment is a row with all that is known of how to run it.
+type assignment struct {
+	row     load.Row
+	clients []clients.Entry
+	rounds  int
 }
 
 func parse(args []string) (plan, error) {
@@ -78,42 +84,75 @@ func parse(args []string) (plan, error) {
 	if !ok {
 		return p, fmt.Errorf("cannot run suite %q: there are %s", *suite, strings.Join(suiteNames(), ", "))
 	}
-	for _, r := range s.rows() {
-		if strings.Contains(r.Name(), *match) {
-			r.Records = max(1, int(float64(r.Records)**scale))
-			if *buffer > 0 {
-				r.Buffer = *buffer << 20
-			}
-			r.Warmup = int(float64(r.Warmup) * *scale)
-			p.rows = append(p.rows, r)
+	var asked []string
+	if *only != "" {
+		asked = strings.Split(*only, ",")
+	}
+	for _, t := range s.tasks() {
+		if !strings.Contains(t.row.Name(), *match) {
+			continue
+		}
+		t.row.Records = max(1, int(float64(t.row.Records)**scale))
+		t.row.Warmup = int(float64(t.row.Warmup) * *scale)
+		if *buffer > 0 {
+			t.row.Buffer = *buffer << 20
+		}
+		a, err := p.assign(t, s.clients, asked)
+		if err != nil {
+			return p, err
+		}
+		if len(a.clients) > 0 {
+			p.tasks = append(p.tasks, a)
 		}
 	}
-	names := s.clients
-	if *only != "" {
-		names = strings.Split(*only, ",")
+	if len(p.tasks) == 0 || p.rounds < 1 {
+		return p, errors.New("cannot run: no row is left, or no round")
+	}
+	return p, nil
+}
+
+// assign finds who does a task: the clients asked for on the command line, else
+// the task's own, else the suite's.
+func (p *plan) assign(t task, ofSuite, asked []string) (assignment, error) {
+	a := assignment{row: t.row, rounds: p.rounds}
+	if p.rounds >= 3 { // who asks for fewer wants to be quick
+		a.rounds = max(p.rounds, t.rounds)
+	}
+	names := ofSuite
+	if len(t.clients) > 0 {
+		names = slices.DeleteFunc(slices.Clone(t.clients), func(name string) bool {
+			_, ok := clients.Find(name)
+			return !ok && name != "all" // not in this build
+		})
+	}
+	if len(asked) > 0 {
+		names = asked
 	}
 	var err error
-	p.clients, err = pick(names)
-	if err == nil && (len(p.rows) == 0 || p.rounds < 1) {
-		err = errors.New("cannot run: no row is left, or no round")
-	}
-	return p, err
+	a.clients, err = pick(names)
+	return a, err
 }
 
 // pick finds clients by name; "all" means every one of this build.
 func pick(names []string) ([]clients.Entry, error) {
 	var found []clients.Entry
+	add := func(e clients.Entry) {
+		if !slices.ContainsFunc(found, func(f clients.Entry) bool { return f.Name == e.Name }) {
+			found = append(found, e)
+		}
+	}
 	for _, name := range names {
 		if name == "all" {
-			return clients.All(), nil
+			for _, e := range clients.All() {
+				add(e)
+			}
+			continue
 		}
 		e, ok := clients.Find(name)
 		if !ok {
 			return nil, fmt.Errorf("cannot run client %q: it is not in this build (confluent needs -tags confluent)", name)
 		}
-		if !slices.ContainsFunc(found, func(f clients.Entry) bool { return f.Name == e.Name }) {
-			found = append(found, e)
-		}
+		add(e)
 	}
 	return found, nil
 }
@@ -135,12 +174,12 @@ func run(ctx context.Context, args []string) error {
 	defer b.stop()
 	printHead(os.Stdout, p)
 	voids := 0
-	for _, row := range p.rows {
-		cells, err := runRow(ctx, p, b, row, record)
+	for _, a := range p.tasks {
+		cells, err := runRow(ctx, p, b, a, record)
 		if err != nil {
 			return err
 		}
-		printRow(os.Stdout, row, cells)
+		printRow(os.Stdout, a.row, cells)
 		for _, c := range cells {
 			if c.void != nil {
 				voids++

@@ -8,13 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startOn starts cmd on one CPU. role 0 is the broker, 1 the client; they share
-// a CPU only where the machine has no second.
+// startOn starts cmd on so many CPUs: the broker's begin with the first of the
+// machine, the client's with the second. They share one only where there are
+// too few.
 //
 // A child inherits the affinity of the thread which forks it, and Go sizes
 // itself by that at its start; so this thread wears the mask for a moment, and
 // nothing has to run in the child first.
-func startOn(cmd *exec.Cmd, role int) error {
+func startOn(cmd *exec.Cmd, role, cpus int) error {
 	runtime.LockOSThread()
 	var old unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &old); err != nil {
@@ -28,7 +29,9 @@ func startOn(cmd *exec.Cmd, role int) error {
 		}
 	}
 	var mask unix.CPUSet
-	mask.Set(allowed[role%len(allowed)])
+	for i := range min(cpus, len(allowed)) {
+		mask.Set(allowed[(role+i)%len(allowed)])
+	}
 	if err := unix.SchedSetaffinity(0, &mask); err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("cannot pin to a CPU: %w", err)

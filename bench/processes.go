@@ -47,7 +47,7 @@ func startBroker(ctx context.Context, pin bool) (*brokerProcess, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the broker: %w", err)
 	}
-	if err := start(b.cmd, roleBroker, pin); err != nil {
+	if err := start(b.cmd, roleBroker, 1, pin); err != nil {
 		return nil, fmt.Errorf("cannot start the broker: %w", err)
 	}
 	var control string
@@ -64,9 +64,9 @@ func startBroker(ctx context.Context, pin bool) (*brokerProcess, error) {
 	return b, nil
 }
 
-func start(cmd *exec.Cmd, role int, pin bool) error {
+func start(cmd *exec.Cmd, role, cpus int, pin bool) error {
 	if pin {
-		return startOn(cmd, role)
+		return startOn(cmd, role, max(cpus, 1))
 	}
 	return cmd.Start()
 }
@@ -135,7 +135,7 @@ func measureIn(ctx context.Context, job Job, pin bool) (Sample, error) {
 	cmd := exec.CommandContext(ctx, self, "measure")
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
-	if err := start(cmd, roleClient, pin); err != nil {
+	if err := start(cmd, roleClient, job.Row.CPUs, pin); err != nil {
 		return Sample{}, fmt.Errorf("cannot start a client: %w", err)
 	}
 	if err := cmd.Wait(); err != nil {

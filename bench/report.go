@@ -152,9 +152,16 @@ func line(c *cell, cols []column, base float64) []string {
 	return fields
 }
 
+// printLegend says what sets each client of the run apart.
 func printLegend(w io.Writer, p plan) {
 	fmt.Fprintln(w)
-	for _, e := range p.clients {
-		fmt.Fprintf(w, "%s: %s\n", e.Name, e.Note)
+	seen := map[string]bool{}
+	for _, a := range p.tasks {
+		for _, e := range a.clients {
+			if !seen[e.Name] {
+				seen[e.Name] = true
+				fmt.Fprintf(w, "%s: %s\n", e.Name, e.Note)
+			}
+		}
 	}
 }

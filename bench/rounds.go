@@ -23,12 +23,12 @@ type cell struct {
 }
 
 // runRow runs all rounds of a row. Each round begins with another client.
-func runRow(ctx context.Context, p plan, b *brokerProcess, row load.Row, record *recorder) ([]cell, error) {
-	cells := make([]cell, len(p.clients))
-	for i, e := range p.clients {
+func runRow(ctx context.Context, p plan, b *brokerProcess, a assignment, record *recorder) ([]cell, error) {
+	row, cells := a.row, make([]cell, len(a.clients))
+	for i, e := range a.clients {
 		cells[i].client = e.Name
 	}
-	for round := range p.rounds {
+	for round := range a.rounds {
 		for i := range cells {
 			c := &cells[(i+round)%len(cells)]
 			if c.notOffered || c.void != nil {

@@ -10,22 +10,44 @@ import (
 
 // suite is a set of rows, with the clients which do them by default.
 type suite struct {
-	rows    func() []load.Row
+	tasks   func() []task
 	clients []string
 }
 
+// task is a row, and who does it how often.
+type task struct {
+	row     load.Row
+	clients []string // empty: those of the suite
+	rounds  int      // at least so many; the run may ask for more
+}
+
 var suites = map[string]suite{
-	"quick":      {quickRows, []string{"ekaf", "franz-go", "limit", "limit-locks"}},
-	"calls":      {callRows, []string{"all"}},
-	"sizes":      {sizeRows, []string{"all"}},
-	"codecs":     {codecRows, []string{"all"}},
-	"partitions": {partitionRows, []string{"all"}},
-	"goroutines": {goroutineRows, []string{"all"}},
-	"latency":    {latencyRows, []string{"all"}},
-	"all":        {allRows, []string{"all"}},
+	"quick":      {of(quickRows), []string{"ekaf", "franz-go", "limit", "limit-locks"}},
+	"calls":      {of(callRows), []string{"all"}},
+	"sizes":      {of(sizeRows), []string{"all"}},
+	"codecs":     {of(codecRows), []string{"all"}},
+	"partitions": {of(partitionRows), []string{"all"}},
+	"goroutines": {of(goroutineRows), []string{"all"}},
+	"latency":    {of(latencyRows), []string{"all"}},
+	"targets":    {targetTasks, []string{"ekaf", "franz-go", "limit"}},
+	"all":        {of(allRows), []string{"all"}},
 }
 
 func suiteNames() []string { return slices.Sorted(maps.Keys(suites)) }
+
+// of makes tasks of rows which leave their clients to the suite.
+func of(rows func() []load.Row) func() []task {
+	return func() []task { return assign(rows()) }
+}
+
+// assign gives rows to clients.
+func assign(rows []load.Row, clients ...string) []task {
+	tasks := make([]task, 0, len(rows))
+	for _, r := range rows {
+		tasks = append(tasks, task{row: r, clients: clients})
+	}
+	return tasks
+}
 
 // standard is the row from which all others differ in one thing.
 func standard() load.Row {
@@ -61,20 +83,26 @@ func callRows() []load.Row {
 	return rows
 }
 
+// records keeps a row of larger values as short as the others.
+func records(size int) int { return max(200_000, min(2_000_000, 500_000_000/size)) }
+
 func sizeRows() []load.Row {
 	var rows []load.Row
-	for size, records := range map[int]int{10: 3_000_000, 100: 2_000_000, 1000: 500_000} {
-		r := standard()
-		r.ValueBytes, r.Records = size, records
-		rows = append(rows, r)
+	for _, size := range []int{10, 100, 1000} {
+		for _, partitions := range []int{1, 12, 10_000} {
+			for _, call := range []string{load.Callback, load.Batch} {
+				r := standard()
+				r.ValueBytes, r.Partitions, r.Call, r.Records = size, partitions, call, records(size)
+				rows = append(rows, r)
+			}
+		}
 	}
-	slices.SortFunc(rows, func(a, b load.Row) int { return a.ValueBytes - b.ValueBytes })
 	return rows
 }
 
 func codecRows() []load.Row {
 	var rows []load.Row
-	for _, codec := range []string{"gzip", "snappy", "lz4", "zstd"} {
+	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		r := standard()
 		r.Codec, r.Records = codec, 500_000
 		rows = append(rows, r)
@@ -94,12 +122,18 @@ func partitionRows() []load.Row {
 	return rows
 }
 
+// goroutineRows have 16 goroutines on one producer: on one CPU, as all rows,
+// and on two, which the client then shares with the broker on a small machine.
 func goroutineRows() []load.Row {
-	r := standard()
-	r.Goroutines = 16
-	k := r
-	k.Placement = load.Keyed
-	return []load.Row{r, k}
+	var rows []load.Row
+	for _, cpus := range []int{1, 2} {
+		for _, placement := range []string{load.Unkeyed, load.Keyed} {
+			r := standard()
+			r.Goroutines, r.Placement, r.CPUs = 16, placement, cpus
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 func latencyRows() []load.Row {

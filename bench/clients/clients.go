@@ -53,6 +53,7 @@ var entries = []Entry{
 	{"kafka-go", newKafkaGo, "segmentio/kafka-go; has no idempotence, and no bound of its own in async mode: the driver adds one"},
 	{"limit", newLimit, "a hand-made loop without locks: what the bytes alone cost"},
 	{"limit-locks", newLimitLocks, "the same with a lock for each partition"},
+	{"raw", newRaw, "a round trip of the same bytes over one socket, by the caller itself: the limit of latency"},
 }
 
 // All lists the clients of this build.

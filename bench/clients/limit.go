@@ -96,6 +96,19 @@ func newLimitLocks(ctx context.Context, l *load.Load) (Client, error) {
 }
 
 func dialLimit(ctx context.Context, l *load.Load, locked bool) (Client, error) {
+	if l.Measure == load.Downtime {
+		return nil, ErrNotOffered // it bounds nothing and never connects again
+	}
+	m, err := openLimit(ctx, l, locked)
+	if err != nil {
+		return nil, err
+	}
+	m.ended.Go(m.read)
+	return m, nil
+}
+
+// openLimit connects a loop whose answers nobody reads yet.
+func openLimit(ctx context.Context, l *load.Load, locked bool) (*limit, error) {
 	codec, err := newCodec(l.Codec)
 	if err != nil {
 		return nil, err
@@ -120,7 +133,6 @@ func dialLimit(ctx context.Context, l *load.Load, locked bool) (Client, error) {
 	for range inFlight {
 		m.slots <- new(shipment)
 	}
-	m.ended.Go(m.read)
 	return m, nil
 }
 

@@ -13,76 +13,14 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ekaf-go/ekaf/bench/broker"
 )
-
-// What is measured.
-const (
-	Throughput = "throughput" // many records, all acked
-	Latency    = "latency"    // callers which each wait for an ack before the next record
-	FirstAck   = "first ack"  // from the constructor's call to one record's ack
-)
-
-// How records are placed.
-const (
-	Unkeyed  = "unkeyed"  // no key: the client's own default strategy
-	Explicit = "explicit" // round robin over partitions named by the caller
-	Keyed    = "keyed"    // a key of 16 bytes, murmur2
-)
-
-// How records are given to the client.
-const (
-	Callback = "callback" // one call and one callback for each record
-	Batch    = "batch"    // one call for BatchSize records, where the client has such a call
-)
-
-// BatchSize is the number of records in a Batch call.
-const BatchSize = 100
 
 const (
 	variety = 1 << 10 // different values and keys, a power of two
 	keySize = 16      // bytes
 )
-
-// Row is one line of the table: the same work for each client.
-type Row struct {
-	Measure    string        `json:"measure"`
-	ValueBytes int           `json:"value_bytes"`
-	Partitions int           `json:"partitions"`
-	Placement  string        `json:"placement"`
-	Call       string        `json:"call,omitempty"`
-	Codec      string        `json:"codec"`
-	Goroutines int           `json:"goroutines"`
-	Records    int           `json:"records"` // measured
-	Warmup     int           `json:"warmup"`  // produced and acked before
-	Linger     time.Duration `json:"linger_ns"`
-	Buffer     int           `json:"buffer_bytes"`
-	Delay      time.Duration `json:"delay_ns"` // of the broker's answers
-}
-
-// Name tells the rows of a table apart.
-func (r Row) Name() string {
-	if r.Measure == FirstAck {
-		return fmt.Sprintf("%s x%d", r.Measure, r.Partitions)
-	}
-	s := fmt.Sprintf("%dB x%d %s", r.ValueBytes, r.Partitions, r.Placement)
-	if r.Measure == Latency {
-		return fmt.Sprintf("%s %s, %d callers", r.Measure, s, r.Goroutines)
-	}
-	s += " " + r.Call
-	if r.Codec != "none" {
-		s += " " + r.Codec
-	}
-	if r.Goroutines > 1 {
-		s += fmt.Sprintf(", %d goroutines", r.Goroutines)
-	}
-	return s
-}
-
-// Total is the number of records that the broker must have counted in the end.
-func (r Row) Total() int { return r.Warmup + r.Records }
 
 // Load is a row being produced. Values and keys are made beforehand and never
 // change, so that clients which keep the caller's slices need no copy of them.

@@ -1,0 +1,103 @@
+package load
+
+import (
+	"fmt"
+	"time"
+)
+
+// What is measured.
+const (
+	Throughput = "throughput" // many records, all acked
+	Latency    = "latency"    // callers which each wait for an ack before the next record
+	FirstAck   = "first ack"  // from the constructor's call to one record's ack
+	Idle       = "idle"       // memory held when each partition got a record and all is acked
+	Downtime   = "downtime"   // what handing over a record costs while the broker is away
+	Rates      = "rates"      // how fast calls return, and how fast records are delivered
+	Pipe       = "pipe"       // lines read from standard input by a program
+)
+
+// How records are placed.
+const (
+	Unkeyed  = "unkeyed"  // no key: the client's own default strategy
+	Explicit = "explicit" // round robin over partitions named by the caller
+	Keyed    = "keyed"    // a key of 16 bytes, murmur2
+	Random   = "random"   // no key: ekaf's Random strategy; the default one of the others
+	Sticky   = "sticky"   // no key: ekaf's StickyRoundRobin(1000); the default one of the others
+)
+
+// How records are given to the client.
+const (
+	Callback  = "callback"  // one call and one callback for each record
+	Batch     = "batch"     // one call for BatchSize records, where the client has such a call
+	Multi     = "multi"     // one call for all records, where the client has such a call
+	Immediate = "immediate" // as Callback, without linger
+)
+
+// BatchSize is the number of records in a Batch call.
+const BatchSize = 100
+
+// Kafka says that a row runs on a real cluster instead of the counting broker.
+const Kafka = "Kafka"
+
+// Row is one line of the table: the same work for each client.
+type Row struct {
+	Measure    string        `json:"measure"`
+	ValueBytes int           `json:"value_bytes"`
+	Partitions int           `json:"partitions"`
+	Placement  string        `json:"placement"`
+	Call       string        `json:"call,omitempty"`
+	Codec      string        `json:"codec"`
+	Goroutines int           `json:"goroutines"`
+	CPUs       int           `json:"cpus,omitempty"` // which the client may use; 0 is 1
+	Records    int           `json:"records"`        // measured
+	Warmup     int           `json:"warmup"`         // produced and acked before
+	Linger     time.Duration `json:"linger_ns"`
+	Buffer     int           `json:"buffer_bytes"`
+	Delay      time.Duration `json:"delay_ns"` // of the broker's answers
+	// DelayAll delays the answers to all requests, not to Produce alone.
+	DelayAll bool `json:"delay_all,omitempty"`
+	// Cluster is Kafka, or empty for the counting broker.
+	Cluster string `json:"cluster,omitempty"`
+}
+
+// Name tells the rows of a table apart.
+func (r Row) Name() string {
+	name := r.shape()
+	if r.CPUs > 1 {
+		name += fmt.Sprintf(", %d CPUs", r.CPUs)
+	}
+	if r.Delay > 0 {
+		name += fmt.Sprintf(", answers after %v", r.Delay)
+	}
+	if r.Cluster != "" {
+		name += ", " + r.Cluster
+	}
+	return name
+}
+
+func (r Row) shape() string {
+	s := fmt.Sprintf("%dB x%d %s", r.ValueBytes, r.Partitions, r.Placement)
+	switch r.Measure {
+	case FirstAck, Idle:
+		return fmt.Sprintf("%s x%d", r.Measure, r.Partitions)
+	case Latency:
+		return fmt.Sprintf("%s %s, %d callers", r.Measure, s, r.Goroutines)
+	case Rates:
+		return fmt.Sprintf("%s %s %s, %d records, %d callers", r.Measure, s, r.Call, r.Records, r.Goroutines)
+	case Pipe:
+		return fmt.Sprintf("%s %s", r.Measure, s)
+	case Downtime:
+		s = Downtime + " " + s
+	}
+	s += " " + r.Call
+	if r.Codec != "none" {
+		s += " " + r.Codec
+	}
+	if r.Goroutines > 1 {
+		s += fmt.Sprintf(", %d goroutines", r.Goroutines)
+	}
+	return s
+}
+
+// Total is the number of records that the broker must have counted in the end.
+func (r Row) Total() int { return r.Warmup + r.Records }

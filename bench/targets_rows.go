@@ -1,0 +1,78 @@
+package main
+
+import (
+	"github.com/ekaf-go/ekaf/bench/load"
+)
+
+// latencyRounds are more than other rows get: a tail needs them.
+const latencyRounds = 5
+
+// targetTasks are the rows which the targets name, each with the clients that a
+// target compares.
+func targetTasks() []task {
+	var tasks []task
+	tasks = append(tasks, assign(spreadRows())...)
+	tasks = append(tasks, assign(largeRows())...)
+	tasks = append(tasks, assign(wideRows())...)
+	tasks = append(tasks, assign(targetCodecRows())...)
+	tasks = append(tasks, assign([]load.Row{crowdRow()}, "ekaf", "franz-go", "limit-locks")...)
+	latency := latencyRows()
+	tasks = append(tasks,
+		task{row: latency[0], clients: []string{"raw", "all"}, rounds: latencyRounds},
+		task{row: latency[1], clients: []string{"ekaf", "franz-go", "sarama", "kafka-go", "confluent"}},
+	)
+	return tasks
+}
+
+// spreadRows are small values over few partitions, in each call and placement.
+func spreadRows() []load.Row {
+	var rows []load.Row
+	for _, call := range []string{load.Callback, load.Batch} {
+		for _, size := range []int{10, 100} {
+			for _, partitions := range []int{1, 12} {
+				for _, placement := range []string{load.Unkeyed, load.Explicit} {
+					if partitions == 1 && placement == load.Explicit {
+						continue // the same work
+					}
+					r := standard()
+					r.Call, r.ValueBytes, r.Partitions, r.Placement, r.Records = call, size, partitions, placement, 1_500_000
+					rows = append(rows, r)
+				}
+			}
+		}
+	}
+	return rows
+}
+
+// largeRows are values of 1000 bytes over any number of partitions.
+func largeRows() []load.Row {
+	var rows []load.Row
+	for _, partitions := range []int{1, 12, 1_000, 10_000} {
+		r := standard()
+		r.ValueBytes, r.Partitions, r.Records, r.Warmup = 1000, partitions, 400_000, 50_000
+		rows = append(rows, r)
+	}
+	spread := rows[1]
+	spread.Placement = load.Explicit
+	return append(rows, spread)
+}
+
+// wideRows are 10,000 partitions.
+func wideRows() []load.Row {
+	var rows []load.Row
+	for _, placement := range []string{load.Unkeyed, load.Keyed, load.Explicit} {
+		r := standard()
+		r.Partitions, r.Placement, r.Records = 10_000, placement, 1_000_000
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func targetCodecRows() []load.Row { return codecRows()[1:] }
+
+// crowdRow is 16 goroutines on one producer and two CPUs.
+func crowdRow() load.Row {
+	r := standard()
+	r.Goroutines, r.CPUs = 16, 2
+	return r
+}
