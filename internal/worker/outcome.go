@@ -32,7 +32,8 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 		broker = l.sender.Broker()
 	}
 	later, sender := l.notBefore, l.sender
-	waits := l.queue.len() > 0 && !later.IsZero() && l.inFlight == 0 && !l.doubting
+	// Also with an empty queue: what comes during the back-off wakes nobody.
+	waits := !later.IsZero() && l.inFlight == 0 && !l.doubting
 	want := l.wantsID()
 	out.ask = l.question()
 	for _, d := range out.done {
