@@ -1,0 +1,143 @@
+package faults
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/conformance/judge"
+	"github.com/ekaf-go/ekaf/ekaftest"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// topic is where scenarios produce to.
+const topic = "events"
+
+// scenario is something that goes wrong, in virtual time and in memory.
+type scenario struct {
+	name    string
+	brokers int               // default 1
+	cluster []ekaftest.Option // default: the topic, with one partition
+	options []ekaf.Option
+	order   judge.Order // default: per key
+	// alone: the scenario closes its producer itself.
+	alone bool
+	run   func(*stage)
+}
+
+// stage is a scenario being run.
+type stage struct {
+	*testing.T
+	*ledger
+	kafka    *ekaftest.Cluster
+	producer *ekaf.Producer
+	events   *events
+	traffic  *traffic
+}
+
+// play runs scenarios in bubbles of their own. When one ends all messages must
+// have their outcome, the producer must close with nothing held, and the judge
+// must agree.
+func play(t *testing.T, list []scenario) {
+	for _, sc := range list {
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { sc.play(t) })
+		})
+	}
+}
+
+func (sc scenario) play(t *testing.T) {
+	cluster := append([]ekaftest.Option{ekaftest.InMemory(), ekaftest.Brokers(max(sc.brokers, 1))}, sc.cluster...)
+	if sc.cluster == nil {
+		cluster = append(cluster, ekaftest.Topic(topic, 1))
+	}
+	kafka := ekaftest.Start(t, cluster...)
+	defer kafka.Close()
+	s := &stage{T: t, ledger: newLedger(t, topic), kafka: kafka, events: &events{}, traffic: &traffic{t: t}}
+	options := []ekaf.Option{ekaf.Brokers(kafka.Addrs()...), ekaf.Dialer(kafka.Dialer()), ekaf.OnEvent(s.events.hear)}
+	s.producer = s.open(append(options, sc.options...)...)
+	kafka.OnRequest(s.traffic.hear)
+	defer s.abandon()
+	sc.run(s)
+	if !sc.alone {
+		s.end()
+	}
+	s.verify(sc.order, kafka.Addrs(), kgo.Dialer(kafka.Dialer()))
+}
+
+// open makes a producer.
+func (s *stage) open(options ...ekaf.Option) *ekaf.Producer {
+	s.T.Helper()
+	p, err := ekaf.New(options...)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return p
+}
+
+// end closes the producer with everything delivered, within a day of virtual time.
+func (s *stage) end() {
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), 24*time.Hour)
+	defer cancel()
+	if err := s.producer.Close(ctx); err != nil {
+		s.Errorf("cannot close: %v", err)
+	}
+	if held := s.producer.Stats().BufferedBytes; held != 0 {
+		s.Errorf("%d bytes are still held", held)
+	}
+}
+
+// abandon stops the producer of a scenario that failed half-way: a bubble waits
+// for its goroutines.
+func (s *stage) abandon() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.producer.Close(ctx) // closed long since, where all went well
+}
+
+// send produces n messages of a key, asynchronously.
+func (s *stage) send(key string, n int) (sent []entry) {
+	s.T.Helper()
+	for range n {
+		m := s.message(key)
+		sent = append(sent, m)
+		if err := s.producer.ProduceAsync(s.Context(), topic, m.Message); err != nil {
+			s.refuse(m.name)
+			s.Errorf("message %v: %v", m.name, err)
+		}
+	}
+	return sent
+}
+
+// flush waits until all messages have their outcome, for a day of virtual time.
+func (s *stage) flush() {
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), 24*time.Hour)
+	defer cancel()
+	if err := s.producer.Flush(ctx); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// begin has some messages acked, so that the lane is confirmed and may have five
+// batches in flight.
+func (s *stage) begin() {
+	s.T.Helper()
+	s.send("k", 3)
+	s.flush()
+}
+
+// check fails the scenario at once if err is set.
+func (s *stage) check(err error) {
+	s.T.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
