@@ -23,21 +23,22 @@ const module = "github.com/ekaf-go/ekaf"
 // packages below it. docs/architecture.md draws the same.
 var arrows = map[string][]string{
 	".": {
-		"internal/batch", "internal/callback", "internal/clock", "internal/cluster", "internal/conn", "internal/hash",
+		"internal/batch", "internal/callback", "internal/clock", "internal/cluster", "internal/conn", "internal/hash", "internal/histogram",
 		"internal/identity", "internal/memory", "internal/pool", "internal/sender", "internal/worker",
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/sasl/...",
 	},
-	"internal/clock":    {},
-	"internal/hash":     {},
-	"internal/memory":   {},
-	"internal/batch":    {"internal/memory", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
-	"internal/callback": {"internal/batch"},
-	"internal/identity": {"internal/worker"},
-	"internal/pool":     {},
-	"internal/worker":   {"internal/batch", "internal/memory", "github.com/twmb/franz-go/pkg/kerr"},
-	"internal/sender":   {"internal/worker", "internal/batch", "internal/conn"},
-	"internal/conn":     {"github.com/twmb/franz-go/pkg/..."},
-	"internal/cluster":  {"internal/conn", "github.com/twmb/franz-go/pkg/..."},
+	"internal/clock":     {},
+	"internal/hash":      {},
+	"internal/histogram": {},
+	"internal/memory":    {},
+	"internal/batch":     {"internal/memory", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
+	"internal/callback":  {"internal/batch"},
+	"internal/identity":  {"internal/worker"},
+	"internal/pool":      {},
+	"internal/worker":    {"internal/batch", "internal/histogram", "internal/memory", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/sender":    {"internal/worker", "internal/batch", "internal/conn"},
+	"internal/conn":      {"github.com/twmb/franz-go/pkg/..."},
+	"internal/cluster":   {"internal/conn", "github.com/twmb/franz-go/pkg/..."},
 	// The command line's reading of client properties, and the writer of the
 	// documents' tables: they stand above the product.
 	"internal/properties": {

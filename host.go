@@ -36,7 +36,7 @@ func (h *host) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free boo
 	t := topicOf(l)
 	r.Topic = t
 	if r.Err != nil {
-		p.countDrop(t, r.Err, b.Count())
+		t.failures.count(r.Err, b.Outcomes())
 	}
 	if free {
 		p.free(l, b)

@@ -154,7 +154,7 @@ func (k *parking) fail(err error) (failed int) {
 	pages := k.pages
 	failed = k.n
 	k.pages, k.n = nil, 0
-	k.topic.producer.countDrop(k.topic, err, failed)
+	k.topic.failures.count(err, failed)
 	for _, pg := range pages {
 		b := pg.batch
 		bytes, messages := b.Charged()

@@ -38,7 +38,6 @@ type Producer struct {
 	events     *eventQueue
 	pool       *pool.Pool
 	statsd     *statsdSockets
-	drops      dropCounters
 
 	topics   atomic.Pointer[map[string]*topic]
 	topicsMu sync.Mutex // serialises changes of topics

@@ -102,7 +102,7 @@ func (t *topic) dropRun(msgs []Message, i int, next []int32, o *order) {
 		t.producer.completeOne(t, done, o.arg(i), ErrDropped)
 		n++
 	}
-	t.producer.countDrop(t, ErrDropped, n)
+	t.failures.count(ErrDropped, n)
 	t.producer.emit(t, Event{Kind: EventDropped, Partition: -1, Messages: n, Err: ErrDropped})
 }
 

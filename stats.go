@@ -1,24 +1,32 @@
 package ekaf
 
 import (
-	"errors"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
 // Stats is a snapshot of what a producer did since it was made, and holds now.
+// What it counts only grows, also while leaders move and topics come and go; but
+// for the numbers of brokers, which are those of the workers that each leads now.
 type Stats struct {
 	Counters
-	// BufferedBytes is the memory held by waiting messages, against BufferBytes.
+	Latency Latency
+	// BufferedBytes is the memory held by waiting messages, BufferLimit the
+	// option BufferBytes, both in bytes; 0: no limit.
 	BufferedBytes int64
+	BufferLimit   int64
 	// Topics by name; Brokers by node id.
 	Topics  map[string]TopicStats
 	Brokers map[int32]BrokerStats
-	// Dropped counts messages that failed, by reason: the text of a sentinel
-	// (ErrDropped, ErrTimeout, ...) or the name of a Kafka error.
+	// Dropped counts messages that were accepted and failed, by reason: the text
+	// of a sentinel (ErrDropped, ErrTimeout, ...) or the name of a Kafka error.
 	Dropped map[string]int64
+	// Refused counts messages that a call did not accept, by reason. Calls that
+	// come after Close, with a context that is over, or with a topic's name that
+	// is not valid are not counted.
+	Refused map[string]int64
 }
 
 // Counters are those of a producer, topic, partition, worker or broker.
@@ -27,7 +35,7 @@ type Counters struct {
 	Messages int64 // sent, in these batches
 	Bytes    int64 // sent, on the wire
 	Acked    int64 // messages
-	Failed   int64 // messages
+	Failed   int64 // messages that had a partition; all of them are in Dropped
 	Retries  int64 // batches sent again
 	Splits   int64 // batches split because they were too large
 	// QueueTime is the mean time from a batch's first message to its sending.
@@ -54,8 +62,13 @@ func (c Counters) BatchMessages() float64 {
 // TopicStats are a topic's.
 type TopicStats struct {
 	Counters
+	Latency    Latency
 	State      string
 	Partitions []PartitionStats
+	// BufferedBytes is the memory held by the topic's waiting messages.
+	BufferedBytes int64
+	// Dropped and Refused are as in Stats.
+	Dropped, Refused map[string]int64
 }
 
 // PartitionStats are a partition's.
@@ -82,13 +95,17 @@ type BrokerStats struct {
 // Stats takes a snapshot. It walks all workers, and takes each one's lock for a moment.
 func (p *Producer) Stats() Stats {
 	s := Stats{
-		BufferedBytes: p.bytes.Used(), Topics: map[string]TopicStats{},
-		Brokers: map[int32]BrokerStats{}, Dropped: p.drops.snapshot(),
+		BufferedBytes: p.bytes.Used(), BufferLimit: p.settings.bufferBytes,
+		Topics: map[string]TopicStats{}, Brokers: map[int32]BrokerStats{},
+		Dropped: map[string]int64{}, Refused: map[string]int64{},
 	}
 	for name, t := range p.allTopics() {
 		ts := t.stats(s.Brokers)
 		s.Topics[name] = ts
 		s.Counters.add(ts.Counters)
+		s.Latency.add(ts.Latency)
+		addCounts(s.Dropped, ts.Dropped)
+		addCounts(s.Refused, ts.Refused)
 	}
 	s.Counters.mean()
 	for id, b := range s.Brokers {
@@ -103,16 +120,64 @@ func (p *Producer) Stats() Stats {
 	return s
 }
 
-func (t *topic) stats(brokers map[int32]BrokerStats) (ts TopicStats) {
+func addCounts(to, from map[string]int64) {
+	for reason, n := range from {
+		to[reason] += n
+	}
+}
+
+// former is what a topic keeps of partitions that it no longer has, so that its
+// counters do not fall. Guarded by the topic's lock.
+type former struct {
+	counters Counters
+	// leaving are out of the view, and still stopping: they are counted as they are.
+	leaving []*worker.Partition
+}
+
+// leave takes partitions out that go with the view. Under the topic's lock, in
+// one step with the change of the view: a snapshot sees each of them once.
+func (f *former) leave(gone []*worker.Partition) { f.leaving = append(f.leaving, gone...) }
+
+// gone notes that partitions have stopped, and will count nothing more.
+func (t *topic) gone(stopped []*worker.Partition) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := &t.former
+	for _, p := range stopped {
+		if i := slices.Index(f.leaving, p); i >= 0 {
+			f.leaving = slices.Delete(f.leaving, i, i+1)
+			f.counters.add(countersOf(p))
+		}
+	}
+}
+
+func countersOf(p *worker.Partition) (c Counters) {
+	for _, l := range p.Started() {
+		var one Counters
+		one.take(l.Stats())
+		c.add(one)
+	}
+	return c
+}
+
+func (t *topic) stats(brokers map[int32]BrokerStats) TopicStats {
+	ts := TopicStats{
+		Latency: latencyOf(t.lanes.Latency), BufferedBytes: t.bytes.Used(),
+		Dropped: t.failures.snapshot(), Refused: t.refusals.snapshot(),
+	}
+	var partitions []*worker.Partition
 	t.mu.Lock()
 	ts.State = t.state.String()
 	ts.Buffered = t.parked.count()
-	t.mu.Unlock()
-	v := t.view.Load()
-	if v == nil {
-		return ts
+	if v := t.view.Load(); v != nil {
+		partitions = v.partitions
 	}
-	for _, p := range v.partitions {
+	ts.Counters.add(t.former.counters)
+	for _, p := range t.former.leaving {
+		ts.Counters.add(countersOf(p))
+	}
+	t.mu.Unlock()
+	for _, p := range partitions {
 		ps := PartitionStats{Partition: p.ID, Leader: p.Leader()}
 		for _, l := range p.Started() {
 			w := WorkerStats{Worker: l.Worker}
@@ -166,51 +231,4 @@ func (c *Counters) mean() {
 	if c.answers > 0 {
 		c.RoundTrip = c.roundTrip / time.Duration(c.answers)
 	}
-}
-
-// dropCounters count failed messages by reason.
-type dropCounters struct {
-	mu sync.Mutex // guards the following
-	by map[string]int64
-}
-
-var sentinels = []error{
-	ErrDropped, ErrTimeout, ErrClosed, ErrWithdrawn, ErrUnknownTopic, ErrUnknownPartition,
-	ErrTooLarge, ErrNotPermitted, ErrInvalidTopic, ErrUndecidable,
-}
-
-func (p *Producer) countDrop(_ *topic, err error, n int) {
-	if n == 0 {
-		return
-	}
-	reason := err.Error()
-	for _, s := range sentinels {
-		if errors.Is(err, s) {
-			reason = s.Error()
-			break
-		}
-	}
-	p.drops.mu.Lock()
-	defer p.drops.mu.Unlock()
-	if p.drops.by == nil {
-		p.drops.by = map[string]int64{}
-	}
-	if len(p.drops.by) < maxReasons || p.drops.by[reason] > 0 {
-		p.drops.by[reason] += int64(n)
-	} else {
-		p.drops.by["other"] += int64(n)
-	}
-}
-
-// maxReasons bounds the reasons kept apart: a broker chooses some of their texts.
-const maxReasons = 64
-
-func (d *dropCounters) snapshot() map[string]int64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := make(map[string]int64, len(d.by))
-	for reason, n := range d.by {
-		out[reason] = n
-	}
-	return out
 }

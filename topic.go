@@ -8,6 +8,7 @@ import (
 
 	"github.com/ekaf-go/ekaf/internal/batch"
 	"github.com/ekaf-go/ekaf/internal/cluster"
+	"github.com/ekaf-go/ekaf/internal/histogram"
 	"github.com/ekaf-go/ekaf/internal/memory"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
@@ -36,7 +37,12 @@ type topic struct {
 	lastErr   error // what keeps it from being known
 	fatal     bool  // ... and will not pass by itself
 
+	former former // partitions that it had
+
 	reborn atomic.Bool // its lanes begin under fresh ids
+
+	failures failures // accepted messages that failed
+	refusals failures // messages that were not accepted
 }
 
 // view is an immutable picture of a topic's partitions.
@@ -62,6 +68,7 @@ func newTopic(p *Producer, name string, settings *topicSettings) *topic {
 		BackoffMin:      p.settings.backoffMin, BackoffMax: p.settings.backoffMax,
 		ResendUndecided: settings.undecidable == Resend,
 		StateLifetime:   12 * time.Hour,
+		Latency:         new(histogram.Latency),
 	}
 	if settings.massage != nil {
 		t.lanes.Massage = t.massage
@@ -196,11 +203,16 @@ func (t *topic) publish(v *view) {
 		}
 		return
 	}
-	if t.view.Load() == nil {
+	var cut []*worker.Partition // by a topic that came back with fewer
+	if old := t.view.Load(); old == nil {
 		t.parked.moveTo(v)
+	} else if len(old.partitions) > len(v.partitions) {
+		cut = old.partitions[len(v.partitions):]
+		t.former.leave(cut)
 	}
 	t.view.Store(v)
 	t.mu.Unlock()
+	t.gone(cut)
 	t.reconsider()
 }
 
@@ -304,6 +316,7 @@ func (t *topic) fail(err error) {
 	t.unknown = time.Time{}
 	if v != nil {
 		t.reborn.Store(true)
+		t.former.leave(v.partitions)
 	}
 	events := t.moveLocked(TopicBootstrapping)
 	failed := t.parked.fail(err)
@@ -312,6 +325,7 @@ func (t *topic) fail(err error) {
 		for _, p := range v.partitions {
 			p.StopWith(err)
 		}
+		t.gone(v.partitions)
 	}
 	if failed > 0 {
 		events = append(events, Event{Kind: EventDropped, Messages: failed, Err: err})

@@ -149,6 +149,9 @@ func (t *topic) accept(ctx context.Context, msgs []Message, o *order) {
 	if o.room.account != nil {
 		o.room.release()
 	}
+	if len(o.refusals) > 0 {
+		t.refused(o.refusals)
+	}
 }
 
 func (t *topic) async(ctx context.Context, msgs []Message) error {
@@ -275,6 +278,7 @@ func (t *topic) giveUp(ctx context.Context, c *call) bool {
 			withdrawn[i] = true
 		}
 	}
+	t.failures.count(ErrWithdrawn, len(withdrawn))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.left == 0 {

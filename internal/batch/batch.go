@@ -94,10 +94,14 @@ type Batch struct {
 	Lingering bool
 	// Opened is the monotonic time of the first record, for linger and timeouts.
 	Opened time.Time
+	// Closed is when it was closed; of one made of another's records, when that was.
+	Closed time.Time
 	// SentAt is when it was last given to a connection.
 	SentAt time.Time
 	// Expired: its callers were told; the bytes wait for their sequence.
 	Expired bool
+	// Told is how many records a batch of none stands for (see Detach).
+	Told int
 	// Massaged: MassageBuffer has run; Shared: it changed the count.
 	Massaged bool
 	Shared   bool
@@ -130,6 +134,15 @@ func New(now time.Time) *Batch {
 
 // Count is the number of records, those withdrawn included until Close.
 func (b *Batch) Count() int { return int(b.count) }
+
+// Outcomes is the number of records whose callers hear of its outcome. Those of a
+// batch that expired have heard already.
+func (b *Batch) Outcomes() int {
+	if b.Expired {
+		return 0
+	}
+	return int(b.count) + b.Told
+}
 
 // Live is the number of records that are not withdrawn.
 func (b *Batch) Live() int { return int(b.count) - len(b.withdrawn) }

@@ -180,6 +180,7 @@ func (b *Batch) Detach() *Batch {
 	told := New(b.Opened)
 	told.baseTime = b.baseTime
 	told.Generation = b.Generation
+	told.Told = int(b.count)
 	told.entries, b.entries = b.entries, told.entries
 	told.Move(Sealed)
 	told.Move(Failed)
@@ -203,6 +204,7 @@ func (b *Batch) Messages() []Message {
 func (b *Batch) Inherit(from *Batch) {
 	b.baseTime = from.baseTime
 	b.Immediate, b.Generation = from.Immediate, from.Generation
+	b.Closed = from.Closed
 }
 
 // CopyEntries gives each record the completion that the record of the same

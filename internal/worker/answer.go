@@ -44,9 +44,11 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 	}
 	l.inFlight--
 	took := now.Sub(b.SentAt)
-	l.stats.answered(b, took, a.Err == nil && a.Code == 0)
+	if a.Err == nil && a.Code == 0 {
+		l.stats.answered(took)
+	}
 	messages := b.Count()
-	out := outcomes{lane: l}
+	out := outcomes{lane: l, now: now}
 	var err error
 	if a.Err == nil && RulingOf(a.Code).Verdict == Written {
 		l.written(b, a, at)

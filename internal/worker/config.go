@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/histogram"
 	"github.com/ekaf-go/ekaf/internal/memory"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	// StateLifetime is the age of an unresolved batch's records beyond which a
 	// broker may have forgotten its producer id: half of Kafka's 24 hours.
 	StateLifetime time.Duration
+	// Latency, if set, takes the times of the lanes' batches.
+	Latency *histogram.Latency
 	// Massage, if set, makes new messages of a closed batch's.
 	Massage func([]batch.Message) []batch.Message
 }

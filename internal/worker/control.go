@@ -118,7 +118,7 @@ func (l *Lane) StopWith(err error) {
 		l.mu.Unlock()
 		return
 	}
-	l.close()
+	l.close(l.now())
 	l.term++
 	l.inFlight = 0
 	out := outcomes{lane: l}
@@ -191,7 +191,7 @@ func (l *Lane) Reborn() {
 // FailWaiting fails what was never sent, or plainly refused: the lane cannot get what it needs to send.
 func (l *Lane) FailWaiting(code int16, err error) {
 	l.mu.Lock()
-	l.close()
+	l.close(l.now())
 	l.chain.waiting = false
 	out := outcomes{lane: l}
 	for i := 0; i < l.queue.len(); {
@@ -217,7 +217,7 @@ func (l *Lane) FailWaiting(code int16, err error) {
 // batch that is there; Passed reports whether all up to it have their outcome.
 func (l *Lane) Mark() (ordinal uint64) {
 	l.mu.Lock()
-	l.close()
+	l.close(l.now())
 	ordinal = l.ordinal
 	l.unlock()
 	return ordinal

@@ -164,7 +164,7 @@ func (l *Lane) Expire(now time.Time, why error) {
 	l.mu.Lock()
 	out := outcomes{lane: l}
 	if l.open != nil && l.open.Count() > 0 && l.open.Opened.Before(before) {
-		l.close()
+		l.close(now)
 	}
 	for i := 0; i < l.queue.len(); i++ {
 		b := l.queue.at(i)

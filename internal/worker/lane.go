@@ -72,7 +72,10 @@ type chain struct {
 }
 
 func newLane(p *Partition, worker int) *Lane {
-	return &Lane{Partition: p, Worker: worker, cfg: p.cfg, host: p.host, epoch: -1, ackedEnd: -1}
+	return &Lane{
+		Partition: p, Worker: worker, cfg: p.cfg, host: p.host, epoch: -1, ackedEnd: -1,
+		stats: counters{latency: p.cfg.Latency},
+	}
 }
 
 // Begin locks the lane for the messages of one call. Not ok: the partition's
@@ -105,7 +108,7 @@ func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool
 	}
 	size, body := b.RecordSize(m)
 	if b.Count() > 0 && (b.Size()+size > l.cfg.BatchBytes || !b.FitsTime(m.Time)) {
-		l.close()
+		l.close(l.now())
 		b = l.openBatch()
 		m.Time = stamped
 		if stamped == 0 {
@@ -126,7 +129,7 @@ func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool
 		l.note(b, done, at, arg, joins, m.Time)
 	}
 	if b.Count() == l.cfg.BatchRecords {
-		l.close()
+		l.close(l.now())
 	}
 	m.Time = stamped
 	return nil
@@ -246,12 +249,13 @@ func (l *Lane) lastClosed() int {
 
 // close ends the open batch and puts it in the queue. Preparing it, where the
 // topic asks for that, is left to whoever unlocks the lane.
-func (l *Lane) close() {
+func (l *Lane) close(now time.Time) {
 	b := l.open
 	l.open, l.flushing = nil, false
 	if b == nil {
 		return
 	}
+	b.Closed = now
 	if some, all := b.Withdrawn(); all || b.Count() == 0 {
 		l.discard(b)
 		return
@@ -318,7 +322,7 @@ func (l *Limits) Credit(bytes, messages int64) {
 // of workers.
 func (l *Lane) nextGeneration(generation uint64) {
 	l.mu.Lock()
-	l.close()
+	l.close(l.now())
 	l.generation = generation
 	l.unlock()
 }

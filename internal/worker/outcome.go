@@ -1,11 +1,16 @@
 package worker
 
-import "github.com/ekaf-go/ekaf/internal/batch"
+import (
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
 
 // outcomes collects, under a lane's lock, what is to be said to the host once
 // it is unlocked.
 type outcomes struct {
 	lane    *Lane
+	now     time.Time // zero: to be read if it is needed
 	done    []resolved
 	events  []Event
 	refresh bool
@@ -36,8 +41,11 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 	waits := !later.IsZero() && l.inFlight == 0 && !l.doubting
 	want := l.wantsID()
 	out.ask = l.question()
+	if len(out.done) > 0 && out.now.IsZero() {
+		out.now = l.now()
+	}
 	for _, d := range out.done {
-		l.stats.settled(d.batch)
+		l.stats.settled(d.batch, out.now)
 	}
 	l.telling.Add(int32(len(out.done)))
 	l.unlock()

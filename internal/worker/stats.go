@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/histogram"
 )
 
 // Stats are a lane's counters since it was started, and what it holds now.
@@ -23,11 +24,19 @@ type Stats struct {
 	State    State
 }
 
-type counters struct{ Stats }
+// counters are a lane's, and the histograms of its topic, nil for none.
+type counters struct {
+	Stats
+	latency *histogram.Latency
+}
 
 func (c *counters) sent(b *batch.Batch, now time.Time) {
 	if b.Attempts > 1 {
 		return
+	}
+	if c.latency != nil {
+		c.latency.Linger.Observe(b.Closed.Sub(b.Opened), 1)
+		c.latency.Queue.Observe(now.Sub(b.Closed), 1)
 	}
 	c.Batches++
 	c.Records += int64(b.Count())
@@ -35,18 +44,24 @@ func (c *counters) sent(b *batch.Batch, now time.Time) {
 	c.QueueTime += now.Sub(b.Opened)
 }
 
-func (c *counters) answered(b *batch.Batch, took time.Duration, ok bool) {
-	if ok {
-		c.Answers++
-		c.RoundTrip += took
+func (c *counters) answered(took time.Duration) {
+	c.Answers++
+	c.RoundTrip += took
+	if c.latency != nil {
+		c.latency.RoundTrip.Observe(took, 1)
 	}
 }
 
-func (c *counters) settled(b *batch.Batch) {
-	if b.State == batch.Acked {
-		c.Acked += int64(b.Count())
-	} else {
-		c.Failed += int64(b.Count())
+// settled counts the outcomes that callers hear of.
+func (c *counters) settled(b *batch.Batch, now time.Time) {
+	n := int64(b.Outcomes())
+	if b.State != batch.Acked {
+		c.Failed += n
+		return
+	}
+	c.Acked += n
+	if c.latency != nil && n > 0 {
+		c.latency.Delivery.Observe(now.Sub(b.Opened), n)
 	}
 }
 

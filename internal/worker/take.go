@@ -90,7 +90,7 @@ func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, ro
 
 func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a Attempt, ok, blocked bool) {
 	if l.open != nil && l.next == l.queue.len() && l.open.Count() > 0 && l.dueOpen(idle) && l.mayClose() {
-		l.close()
+		l.close(now)
 	}
 	l.skipDone()
 	if !l.sendableAt(now) {
