@@ -84,7 +84,9 @@ func (e *DeliveryError) Unwrap() []error {
 // all others were. A call that accepts nothing returns the plain cause.
 type RefusedError struct {
 	Refused []int
-	Err     error
+	// Errs are the causes, one for each index; Err is the first.
+	Errs []error
+	Err  error
 }
 
 func (e *RefusedError) Error() string {

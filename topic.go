@@ -24,9 +24,11 @@ type topic struct {
 	messages *memory.Account // nil: no limit on messages anywhere
 
 	// view is what callers choose from; nil while the partitions are unknown.
-	view   atomic.Pointer[view]
-	down   atomic.Bool // the state is TopicDowntime
-	routes router
+	view atomic.Pointer[view]
+	down atomic.Bool // the state is TopicDowntime
+	// against is what brokers say against the topic; nil: nothing.
+	against atomic.Pointer[objection]
+	routes  router
 
 	mu        sync.Mutex // guards the following
 	state     TopicState
@@ -117,6 +119,7 @@ func (t *topic) learn(known *cluster.Topic) {
 	if len(known.Partitions) == 0 {
 		return
 	}
+	t.against.Store(nil)
 	t.mu.Lock()
 	t.unknown, t.lastErr, t.fatal = time.Time{}, nil, false
 	recreated := t.id != [16]byte{} && known.ID != [16]byte{} && known.ID != t.id
@@ -284,6 +287,7 @@ func (t *topic) waitingLocked() int {
 func (t *topic) learnFault(known *cluster.Topic) {
 	err := topicFault(known.Err)
 	now := time.Now()
+	t.object(err, now)
 	t.mu.Lock()
 	first := t.unknown.IsZero()
 	if first {

@@ -212,7 +212,7 @@ func (o *order) answer(messages int) error {
 	}
 	r := &RefusedError{Err: first}
 	for _, one := range o.refusals {
-		r.Refused = append(r.Refused, one.index)
+		r.Refused, r.Errs = append(r.Refused, one.index), append(r.Errs, one.err)
 	}
 	return r
 }

@@ -1,0 +1,94 @@
+package ekaf_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/ekaftest"
+)
+
+// TestFault: a topic that does not exist is told from one of which nothing is
+// known, and appears again.
+func TestFault(t *testing.T) {
+	for _, autoCreate := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			c, p := inMemory(t, 1, nil, ekaf.AutoCreateTopics(autoCreate), ekaf.UnknownTopicTimeout(5*time.Second))
+			h, err := p.Topic("late")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Fault(); err != nil {
+				t.Errorf("before any answer: %v", err)
+			}
+			if err := h.Known(t.Context()); !errors.Is(err, ekaf.ErrUnknownTopic) {
+				t.Errorf("Known answered %v", err)
+			}
+			for range 3 { // past UnknownTopicTimeout, after which the producer starts anew
+				if err := h.Fault(); !errors.Is(err, ekaf.ErrUnknownTopic) {
+					t.Errorf("Fault answered %v", err)
+				}
+				time.Sleep(4 * time.Second)
+			}
+			if err := c.CreateTopic("late", 1); err != nil {
+				t.Fatal(err)
+			}
+			for h.Fault() != nil {
+				time.Sleep(time.Second)
+			}
+			if err := h.Known(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := p.ProduceSync(t.Context(), "late", ekaf.Value("x")); err != nil {
+				t.Error(err)
+			}
+			if err := p.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := h.Known(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestKnownEndsWithItsContext: while no broker answers, nothing is said against
+// a topic; Known waits, and Close ends it.
+func TestKnownEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := inMemory(t, 1, nil)
+		c.Stop()
+		h, err := p.Topic("events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := h.Known(ctx); !errors.Is(err, context.DeadlineExceeded) || h.Fault() != nil {
+			t.Errorf("Known answered %v, Fault %v", err, h.Fault())
+		}
+		time.AfterFunc(time.Minute, func() { _ = p.Close(t.Context()) })
+		if err := h.Known(t.Context()); !errors.Is(err, ekaf.ErrClosed) {
+			t.Errorf("Known answered %v", err)
+		}
+	})
+}
+
+// TestEachRefusalHasItsCause: RefusedError tells why for each message.
+func TestEachRefusalHasItsCause(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	p := newProducer(t, c, ekaf.BatchBytes(1000))
+	if err := p.Prepare(t.Context(), "events"); err != nil {
+		t.Fatal(err)
+	}
+	err := p.ProduceAsync(t.Context(), "events", ekaf.Value(make([]byte, 5000)), ekaf.Value("fine"), ekaf.Value("x").OnPartition(7))
+	refused, ok := errors.AsType[*ekaf.RefusedError](err)
+	if !ok || !slices.Equal(refused.Refused, []int{0, 2}) || len(refused.Errs) != 2 ||
+		!errors.Is(refused.Errs[0], ekaf.ErrTooLarge) || !errors.Is(refused.Errs[1], ekaf.ErrUnknownPartition) {
+		t.Errorf("got %+v", err)
+	}
+}
