@@ -46,6 +46,9 @@ var arrows = map[string][]string{
 		"github.com/pavlo-v-chernykh/keystore-go/...", "software.sslmate.com/...",
 	},
 	"internal/docs": {".", "internal/worker", "internal/batch", "github.com/twmb/franz-go/pkg/kerr"},
+	// The HTTP door, and the taking apart of what comes through it.
+	"gateway":          {".", "internal/payload", "github.com/klauspost/compress/..."},
+	"internal/payload": {},
 	// Judges and embedded brokers know nothing of the engine that they judge.
 	"ekaftest":              {"github.com/twmb/franz-go/pkg/...", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
 	"ekaftest/identity":     {"github.com/twmb/franz-go/pkg/..."},

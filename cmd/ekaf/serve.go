@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/gateway"
+	"github.com/ekaf-go/ekaf/internal/properties"
+)
+
+const serveLong = `Opens an HTTP door to Kafka. Brokers may be away at the start and at any time
+after: what the answer "accepted" was given for waits in memory, within
+--buffer-bytes, and is delivered when they are back.
+
+  POST /async/TOPIC, /sync/TOPIC, /batch/async/TOPIC, /batch/sync/TOPIC
+                                    kafboy's routes, each also under /safe/
+  POST /v1/topics/TOPIC?ack=buffered|kafka
+                                    any body as it is; NDJSON one message a line
+  GET  /healthz, /readyz, /openapi.json
+
+SIGINT or SIGTERM ends it in order, within --grace: /readyz says no, requests
+under way are answered, what they brought is delivered. Exit code 0 if all was.`
+
+type serve struct {
+	connection  connection
+	listen      string
+	ack         string
+	acks        string
+	compression string
+	linger      time.Duration
+	bufferBytes int64
+	workers     int
+	syncTimeout time.Duration
+	maxBody     int
+	safeRunning int
+	safeQueue   int
+	safeWait    time.Duration
+	origins     []string
+	window      time.Duration
+	grace       time.Duration
+	drainDelay  time.Duration
+}
+
+func newServe() *cobra.Command {
+	s := &serve{}
+	cmd := &cobra.Command{
+		Use:   "serve --brokers HOST:PORT[,...] [--listen HOST:PORT]",
+		Short: "Serve the HTTP gateway",
+		Long:  serveLong + "\n\n" + optionDefaults(),
+		Example: `  ekaf serve --brokers kafka:9092 --listen :8080
+  curl -d '{"hello":"world"}' localhost:8080/async/events
+  curl --data-binary @photo.jpg 'localhost:8080/v1/topics/photos?ack=kafka&key=user1'`,
+		Args: cobra.NoArgs,
+		RunE: runs(s.run),
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func (s *serve) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	s.connection.flags(flags)
+	flags.StringVarP(&s.listen, "listen", "l", "localhost:8080", "`HOST:PORT` to listen on; :8080 is every address of the machine, port 0 a free one")
+	flags.StringVar(&s.ack, "ack", "buffered", "what a raw request without ?ack= waits for: `ACK` is buffered or kafka")
+	flags.StringVar(&s.acks, "acks", "", "`ACKS` of Kafka: all, 1 or 0 (default all)")
+	flags.StringVarP(&s.compression, "compression", "z", "", "`CODEC`: none, gzip, snappy, lz4 or zstd (default none)")
+	flags.DurationVar(&s.linger, "linger", 0, "the /batch/ routes wait this `TIME` for more (default 10ms)")
+	flags.IntVar(&s.workers, "workers", 1, "lanes of each partition, `N`; order holds in each of them")
+	flags.Int64Var(&s.bufferBytes, "buffer-bytes", 256<<20, "memory for messages that wait for Kafka, in `BYTES`")
+	flags.DurationVar(&s.syncTimeout, "sync-timeout", 10*time.Second, "a request that waits for Kafka waits at most this `TIME`")
+	flags.IntVar(&s.maxBody, "max-body", 10<<20, "largest body of a request, decompressed, in `BYTES`")
+	flags.IntVar(&s.safeRunning, "safe-running", 256, "under /safe/, `N` requests run at once")
+	flags.IntVar(&s.safeQueue, "safe-queue", 1024, "under /safe/, `N` more wait for their turn")
+	flags.DurationVar(&s.safeWait, "safe-wait", 100*time.Millisecond, "under /safe/, a request waits at most this `TIME` for its turn")
+	flags.StringArrayVar(&s.origins, "allow-origin", nil, "pages of this `ORIGIN`, such as https://shop.example, may use the raw routes (CORS); may be repeated")
+	flags.DurationVar(&s.window, "idempotency-window", 10*time.Minute, "an Idempotency-Key is remembered for this `TIME`")
+	flags.DurationVar(&s.grace, "grace", 10*time.Second, "after SIGINT or SIGTERM, end within this `TIME`")
+	flags.DurationVar(&s.drainDelay, "drain-delay", 0, "after SIGINT or SIGTERM, serve on for this `TIME` while /readyz says no, so that load balancers notice")
+	for flag, values := range map[string][]string{
+		"ack":         {"buffered", "kafka"},
+		"acks":        {"all", "1", "0"},
+		"compression": {"none", "gzip", "snappy", "lz4", "zstd"},
+		"property":    properties.Names(),
+		"listen":      nil, "allow-origin": nil,
+	} {
+		complete(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+func (s *serve) run(cmd *cobra.Command, _ []string) error {
+	config, err := s.connection.resolve(cmd, s.properties(cmd))
+	if err != nil {
+		return err
+	}
+	screen := newConsole(cmd.ErrOrStderr())
+	watch := &watch{screen: screen}
+	producer, err := ekaf.New(append(config.Options, ekaf.Workers(s.workers), ekaf.OnEvent(watch.event))...)
+	if err != nil {
+		return misuse{err}
+	}
+	handler, err := s.handler(producer)
+	if err != nil {
+		closeNow(producer)
+		return misuse{err}
+	}
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		closeNow(producer)
+		return misused("cannot listen on %s: %w", s.listen, err)
+	}
+	d := &door{
+		server: newServer(handler, s.syncTimeout, screen), producer: producer, drain: handler.Drain,
+		delay: s.drainDelay, grace: s.grace, screen: screen,
+	}
+	screen.say("listening on http://%s", listener.Addr())
+	return d.serve(cmd.Context(), listener)
+}
+
+// properties adds what the command's own flags say.
+func (s *serve) properties(cmd *cobra.Command) *properties.Set {
+	set := s.connection.properties()
+	for flag, p := range map[string][2]string{
+		"compression":  {"compression.type", s.compression},
+		"acks":         {"acks", s.acks},
+		"linger":       {"linger.ms", strconv.FormatFloat(s.linger.Seconds()*1000, 'f', -1, 64)},
+		"buffer-bytes": {"buffer.memory", strconv.FormatInt(s.bufferBytes, 10)},
+	} {
+		if cmd.Flags().Changed(flag) {
+			set.Add(properties.FromCommand, "--"+flag, p[0], p[1])
+		}
+	}
+	return set
+}
+
+func (s *serve) handler(producer *ekaf.Producer) (*gateway.Handler, error) {
+	ack, err := gateway.ParseAck(s.ack)
+	if err != nil {
+		return nil, fmt.Errorf("--ack: %w", err)
+	}
+	if ack == gateway.Durable {
+		return nil, errors.New("--ack durable needs a spool on disk, which this version does not have: use kafka")
+	}
+	return gateway.New(producer,
+		gateway.DefaultAck(ack), gateway.SyncTimeout(s.syncTimeout), gateway.MaxBody(s.maxBody),
+		gateway.BodyMemory(max(int64(s.maxBody), 256<<20)),
+		gateway.Safe(s.safeRunning, s.safeQueue, s.safeWait),
+		gateway.AllowOrigins(s.origins...), gateway.IdempotencyWindow(s.window, 100_000),
+	)
+}
+
+// Limits of a connection. A client that sends slower than this is not served,
+// so that idle ones do not add up.
+const (
+	headerTime = 10 * time.Second
+	bodyTime   = time.Minute
+	idleTime   = 2 * time.Minute
+	headerSize = 64 << 10
+)
+
+// newServer makes the server of a handler that answers within patience once it
+// has the body: net/http's limit for reading goes on while a handler waits, and
+// would end its request.
+func newServer(handler http.Handler, patience time.Duration, screen *console) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime + patience, IdleTimeout: idleTime,
+		MaxHeaderBytes: headerSize,
+		ErrorLog:       log.New(serverLog{screen}, "", 0),
+	}
+}
+
+// serverLog takes what net/http says of panics and broken connections.
+type serverLog struct{ screen *console }
+
+func (l serverLog) Write(p []byte) (int, error) {
+	l.screen.say("%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// door is a server with the producer behind it, which end together.
+type door struct {
+	server   *http.Server
+	producer *ekaf.Producer
+	drain    func() // has /readyz say no
+	delay    time.Duration
+	grace    time.Duration
+	screen   *console
+}
+
+// serve serves until ctx ends, then ends in order: no more connections, the
+// requests under way, the messages that they brought.
+func (d *door) serve(ctx context.Context, listener net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- d.server.Serve(listener) }()
+	var broken error
+	select {
+	case broken = <-failed:
+		broken = fmt.Errorf("cannot serve any longer: %w", broken)
+	case <-ctx.Done():
+		d.screen.say("ending: requests under way are answered and their messages delivered, within %v (interrupt again to quit now)", d.grace)
+	}
+	d.drain()
+	hard := quitNow(ctx)
+	if broken == nil && d.delay > 0 {
+		select {
+		case <-time.After(d.delay):
+		case <-hard.Done():
+		}
+	}
+	end, stop := context.WithTimeout(hard, d.grace)
+	defer stop()
+	// Half of the time is kept for what was accepted.
+	soon, stopSoon := context.WithTimeout(hard, d.grace/2)
+	defer stopSoon()
+	shut := d.server.Shutdown(soon)
+	if shut != nil {
+		shut = fmt.Errorf("some requests were cut off: %w", shut)
+		_ = d.server.Close() // what is left is cut off
+	}
+	return errors.Join(broken, shut, d.producer.Close(end))
+}

@@ -1,0 +1,90 @@
+//go:build unix
+
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ekaf-go/ekaf/ekaftest"
+)
+
+// served is "ekaf serve" in a process of its own.
+type served struct {
+	*child
+	url string
+}
+
+func startServe(t *testing.T, args ...string) *served {
+	t.Helper()
+	s := &served{child: startChild(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)}
+	const mark = "listening on "
+	s.until(mark)
+	said := s.errOut.String()
+	s.url, _, _ = strings.Cut(said[strings.Index(said, mark)+len(mark):], "\n")
+	return s
+}
+
+// post gives the status and the body of an answer.
+func (s *served) post(path, body string) (int, string) {
+	s.t.Helper()
+	answer, err := http.Post(s.url+path, "", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	return answer.StatusCode, string(text)
+}
+
+// wait ends with the program.
+func (s *served) wait() int {
+	for s.lines.Scan() {
+		s.errOut.WriteString(s.lines.Text() + "\n")
+	}
+	_ = s.cmd.Wait() // its exit code is the answer
+	return s.cmd.ProcessState.ExitCode()
+}
+
+func TestServeDeliversBeforeItEnds(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	s := startServe(t, "-b", c.Addrs()[0], "--linger", "1h")
+	for path, want := range map[string]string{
+		"/sync/events":                `[{"ok":true,"partition":0,"offset":0}]`,
+		"/async/events":               `{"ok":1}`,
+		"/batch/async/events":         `{"ok":1}`,
+		"/v1/topics/events?ack=kafka": "",
+	} {
+		status, body := s.post(path, "x")
+		if status != 200 || want != "" && path != "/sync/events" && body != want {
+			t.Errorf("%s answered %d %s", path, status, body)
+		}
+	}
+	s.signal(syscall.SIGTERM)
+	if code := s.wait(); code != exitDone {
+		t.Errorf("exit code %d\n%s", code, s.errOut.String())
+	}
+	if messages, err := c.Consume("events"); err != nil || len(messages) != 4 {
+		t.Errorf("a consumer sees %d messages (%v)", len(messages), err)
+	}
+}
+
+func TestServeSaysWhatWasNotDelivered(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	c.Stop()
+	s := startServe(t, "-b", c.Addrs()[0], "--grace", "200ms")
+	if status, body := s.post("/async/events", "x"); status != 200 || body != `{"ok":1}` {
+		t.Errorf("answered %d %s", status, body)
+	}
+	s.signal(syscall.SIGINT)
+	if code := s.wait(); code != exitSome || !strings.Contains(s.errOut.String(), "1 messages were not delivered") {
+		t.Errorf("exit code %d\n%s", code, s.errOut.String())
+	}
+}

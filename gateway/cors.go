@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// isOrigin reports whether text is scheme://host[:port] and no more.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.Scheme+"://"+u.Host == text
+}
+
+// originAllowed looks an origin up in the allow list.
+func (h *Handler) originAllowed(origin string) bool {
+	return slices.ContainsFunc(h.settings.origins, func(o string) bool { return o == "*" || strings.EqualFold(o, origin) })
+}
+
+// allowOrigin lets pages of allowed origins see the answer. A page of any other
+// origin is refused: a browser sends simple requests without asking first, and
+// hides only the answer.
+func (x *exchange) allowOrigin() bool {
+	origin := x.r.Header["Origin"]
+	if len(origin) == 0 {
+		return true
+	}
+	header := x.w.Header()
+	header.Add("Vary", "Origin")
+	if len(origin) > 1 || !x.h.originAllowed(origin[0]) {
+		x.refuse(refusal(http.StatusForbidden, "pages of this origin may not use the gateway"))
+		return false
+	}
+	header["Access-Control-Allow-Origin"] = origin
+	header.Set("Access-Control-Expose-Headers", "Retry-After")
+	return true
+}
+
+// preflight answers a browser's question before a request that is not simple.
+// It reports whether it has answered.
+func (x *exchange) preflight(n *node) bool {
+	if !x.allowOrigin() {
+		return true
+	}
+	if x.r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	header := x.w.Header()
+	header.Set("Access-Control-Allow-Methods", n.allow)
+	if asked := x.r.Header["Access-Control-Request-Headers"]; len(asked) == 1 && isHeaderList(asked[0]) {
+		header["Access-Control-Allow-Headers"] = asked
+	}
+	header.Set("Access-Control-Max-Age", "600")
+	header.Add("Vary", "Access-Control-Request-Headers")
+	return false
+}
+
+// isHeaderList: names of headers and commas, nothing else is given back.
+func isHeaderList(text string) bool {
+	return len(text) <= 1024 && !strings.ContainsFunc(text, func(r rune) bool {
+		return !(r == '-' || r == ',' || r == ' ' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	})
+}

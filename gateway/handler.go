@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/ekaf-go/ekaf"
+)
+
+// Handler serves the gateway's routes. Make one with New.
+type Handler struct {
+	producer *ekaf.Producer
+	settings *settings
+	table    []*route
+	router   *router
+	openapi  []byte
+
+	topics   *topics
+	bodies   bodyMemory
+	safe     *admission
+	waiting  atomic.Int64 // sync requests that wait for Kafka
+	repeats  *repeats
+	draining atomic.Bool
+}
+
+// New makes the handler of a producer, which stays the caller's: it is to be
+// closed after the last request was answered. All faults of the options are
+// listed at once.
+func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
+	if producer == nil {
+		return nil, errors.New("the gateway needs a producer")
+	}
+	s := defaults()
+	for _, o := range options {
+		o(s)
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	h := &Handler{producer: producer, settings: s, table: routes()}
+	h.router = newRouter(h.table)
+	h.openapi = describe(h.table)
+	h.topics = newTopics(producer, s.maxPending)
+	h.bodies.limit = s.bodyMemory
+	h.safe = newAdmission(s.safe)
+	h.repeats = newRepeats(s.window, s.windowKeys)
+	return h, nil
+}
+
+// Drain has /readyz say that this instance is going away, so that load balancers
+// send their requests elsewhere. Requests are served as before: the server's
+// Shutdown ends them, and the producer's Close delivers what they brought.
+func (h *Handler) Drain() { h.draining.Store(true) }
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchanges.Get().(*exchange)
+	x.begin(h, w, r)
+	defer x.end()
+	n := h.router.find(r.URL.Path, &x.params)
+	if n == nil {
+		x.refuse(refusal(http.StatusNotFound, "there is nothing at this path; /openapi.json lists what there is"))
+		return
+	}
+	x.handle(n)
+}
+
+// handle takes a request whose path is served.
+func (x *exchange) handle(n *node) {
+	x.route = n.serving(x.r.Method)
+	if x.route == nil {
+		x.route = n.routes[0]
+		x.otherMethod(n)
+		return
+	}
+	if x.route.cors && !x.allowOrigin() {
+		return
+	}
+	if x.route.guarded && x.h.settings.guard != nil && !x.letIn() {
+		return
+	}
+	if x.route.safe {
+		if !x.h.safe.enter(x.r.Context()) {
+			x.refuse(&StatusError{Status: http.StatusServiceUnavailable, RetryAfter: retryAfter, Message: "too many requests at once: try again later"})
+			return
+		}
+		defer x.h.safe.leave()
+	}
+	if x.route.keyed && x.r.Header["Idempotency-Key"] != nil {
+		x.serveOnce()
+		return
+	}
+	x.route.serve(x)
+}
+
+// letIn asks the guard.
+func (x *exchange) letIn() bool {
+	access := &Access{Request: x.r, Route: x.route.path, Topic: x.topicOfPath()}
+	err := x.h.settings.guard(access)
+	x.principal = access.Principal
+	if err == nil {
+		return true
+	}
+	f, own := errors.AsType[*StatusError](err)
+	if !own {
+		f = refusal(http.StatusForbidden, "%v", err)
+	}
+	x.refuse(f)
+	return false
+}
+
+// otherMethod answers OPTIONS, and methods that the path does not serve.
+func (x *exchange) otherMethod(n *node) {
+	header := x.w.Header()
+	if x.r.Method == http.MethodOptions {
+		header.Set("Allow", n.allow)
+		if x.route.cors && !x.preflight(n) {
+			return
+		}
+		x.status = http.StatusNoContent
+		x.w.WriteHeader(x.status)
+		return
+	}
+	if x.route.wrongMethod != nil {
+		x.route.wrongMethod(x)
+		return
+	}
+	header.Set("Allow", n.allow)
+	x.refuse(refusal(http.StatusMethodNotAllowed, "%s is not served here; %s are", x.r.Method, n.allow))
+}

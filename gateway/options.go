@@ -1,0 +1,193 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ekaf-go/ekaf"
+)
+
+// Option sets one thing of a Handler.
+type Option func(*settings)
+
+type settings struct {
+	ack         Ack
+	syncTimeout time.Duration
+	maxBody     int
+	bodyMemory  int64
+	maxPending  int
+	maxWaiting  int
+	safe        limit
+	window      time.Duration
+	windowKeys  int
+	origins     []string
+	rewrite     func(*Event) error
+	guard       func(*Access) error
+	ready       func() []string
+	logger      *slog.Logger
+}
+
+// limit is what admission control allows.
+type limit struct {
+	running int           // requests at once
+	queue   int           // requests that wait for their turn
+	wait    time.Duration // ... and for how long
+}
+
+func defaults() *settings {
+	return &settings{
+		ack: Buffered, syncTimeout: 10 * time.Second,
+		maxBody: 10 << 20, bodyMemory: 256 << 20,
+		maxPending: 1000, maxWaiting: 10_000,
+		safe:   limit{running: 256, queue: 1024, wait: 100 * time.Millisecond},
+		window: 10 * time.Minute, windowKeys: 100_000,
+	}
+}
+
+// Ack is what the answer to a raw request claims.
+type Ack uint8
+
+const (
+	// Buffered: the producer accepted the messages (202). The default.
+	Buffered Ack = iota
+	// Durable: the messages are on disk (202). It needs a spool, and is answered
+	// with 501 without one.
+	Durable
+	// Kafka: the brokers acknowledged the messages (200, with partition and offset).
+	Kafka
+)
+
+var ackNames = [...]string{"buffered", "durable", "kafka"}
+
+func (a Ack) String() string {
+	if int(a) < len(ackNames) {
+		return ackNames[a]
+	}
+	return fmt.Sprintf("Ack(%d)", uint8(a))
+}
+
+// ParseAck reads buffered, durable or kafka.
+func ParseAck(text string) (Ack, error) {
+	if i := slices.Index(ackNames[:], text); i >= 0 {
+		return Ack(i), nil
+	}
+	return 0, fmt.Errorf("ack is %s, not %q", strings.Join(ackNames[:], ", "), text)
+}
+
+// DefaultAck is what a raw request without ?ack= waits for. Default Buffered.
+func DefaultAck(a Ack) Option { return func(s *settings) { s.ack = a } }
+
+// SyncTimeout bounds the wait for Kafka of a sync request (/sync, /batch/sync,
+// ack=kafka). A request may ask for less with ?timeout=. Default 10 s.
+func SyncTimeout(d time.Duration) Option { return func(s *settings) { s.syncTimeout = d } }
+
+// MaxBody bounds a request's body in bytes, after decompression. A larger one is
+// answered with 413. A single message is bounded by the producer's BatchBytes as
+// well. Default 10 MiB.
+func MaxBody(bytes int) Option { return func(s *settings) { s.maxBody = bytes } }
+
+// BodyMemory bounds the memory of all bodies being read or handled, in bytes;
+// beyond it a request is answered with 503. Default 256 MiB.
+func BodyMemory(bytes int64) Option { return func(s *settings) { s.bodyMemory = bytes } }
+
+// MaxPendingTopics bounds the number of topic names that were asked for and are
+// not known to exist: names come from the network, and each is remembered. A new
+// name beyond it is answered with 503. Default 1,000.
+func MaxPendingTopics(n int) Option { return func(s *settings) { s.maxPending = n } }
+
+// MaxWaiting bounds the requests that wait for Kafka at once; beyond it sync
+// requests are answered with 503. Default 10,000.
+func MaxWaiting(n int) Option { return func(s *settings) { s.maxWaiting = n } }
+
+// Safe sets the admission control of the routes under /safe/: how many requests
+// run at once, how many more may queue, and for how long. Beyond any of them the
+// answer is 503 at once. Default 256, 1,024 and 100 ms.
+func Safe(running, queue int, wait time.Duration) Option {
+	return func(s *settings) { s.safe = limit{running, queue, wait} }
+}
+
+// IdempotencyWindow is how long a request's Idempotency-Key and answer are
+// remembered, and how many at most: beyond that number the oldest are forgotten.
+// Default 10 minutes and 100,000.
+func IdempotencyWindow(d time.Duration, keys int) Option {
+	return func(s *settings) { s.window, s.windowKeys = d, keys }
+}
+
+// AllowOrigins lists the origins of web pages that may use the raw routes and
+// the beacon from a browser (CORS), such as https://shop.example; "*" allows
+// all. Default: none.
+func AllowOrigins(origins ...string) Option {
+	return func(s *settings) { s.origins = slices.Clone(origins) }
+}
+
+// Event is a message on its way from a request to the producer, as a Rewrite
+// hook sees it.
+type Event struct {
+	// Request is the request; its body was read.
+	Request *http.Request
+	// Topic is that of the path, and may be changed.
+	Topic string
+	// Message may be changed in any way, save for its Callback. Its bytes are the
+	// hook's to change in place until it returns.
+	Message ekaf.Message
+}
+
+// Rewrite is called for each message before it is produced (kafboy's edit_json).
+// It may change the message, choose another topic, or return an error, which
+// refuses the message: a *StatusError with its own status, any other with 422.
+// A topic that it chooses is not put to the guard.
+func Rewrite(hook func(*Event) error) Option { return func(s *settings) { s.rewrite = hook } }
+
+// Access is a request that asks to be let in.
+type Access struct {
+	Request *http.Request
+	// Route is the pattern of the route, such as /async/{topic}.
+	Route string
+	// Topic is that of the path; "" for a route that concerns none.
+	Topic string
+	// Principal is set by the guard: who is asking. Idempotency keys of different
+	// principals do not meet.
+	Principal string
+}
+
+// Guard is asked about each request of a guarded route before its body is read.
+// An error refuses it: a *StatusError with its own status, any other with 403.
+// Routes for probes (/healthz, /readyz) are not guarded. Default: all are let in.
+func Guard(hook func(*Access) error) Option { return func(s *settings) { s.guard = hook } }
+
+// ReadyCheck adds to what /readyz finds: it names what keeps the program from
+// accepting requests, if anything.
+func ReadyCheck(check func() []string) Option { return func(s *settings) { s.ready = check } }
+
+// Logger gets failures of the gateway itself, never payloads. Default: nothing is logged.
+func Logger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
+
+// check lists all faults at once.
+func (s *settings) check() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(s.ack > Kafka, "DefaultAck: there is no such ack")
+	fault(s.syncTimeout <= 0, "SyncTimeout: %v is not a time to wait", s.syncTimeout)
+	fault(s.maxBody <= 0, "MaxBody: %d is not a number of bytes to accept", s.maxBody)
+	fault(s.bodyMemory < int64(s.maxBody), "BodyMemory: %d is smaller than MaxBody, %d", s.bodyMemory, s.maxBody)
+	fault(s.maxPending <= 0, "MaxPendingTopics: %d lets no topic in", s.maxPending)
+	fault(s.maxWaiting <= 0, "MaxWaiting: %d lets no sync request in", s.maxWaiting)
+	fault(s.safe.running <= 0 || s.safe.queue < 0 || s.safe.wait < 0, "Safe: needs 1 or more requests at once, and neither a negative queue nor a negative wait")
+	fault(s.window < 0 || s.windowKeys < 0, "IdempotencyWindow: neither the time nor the number is negative (0: off)")
+	for _, o := range s.origins {
+		fault(o != "*" && !isOrigin(o), "AllowOrigins: %q is not an origin, such as https://shop.example", o)
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("the gateway's options have faults: %w", errors.Join(faults...))
+	}
+	return nil
+}

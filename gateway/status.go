@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/ekaf-go/ekaf"
+)
+
+// StatusError is an error that says how it is to be answered. Hooks return it to
+// refuse a request or a message.
+type StatusError struct {
+	// Status is an HTTP status of 400 or above.
+	Status int
+	// Message is told to the client.
+	Message string
+	// RetryAfter, if above 0, is told to the client, rounded up to seconds.
+	RetryAfter time.Duration
+	// MaybeWritten: Kafka may hold the message all the same.
+	MaybeWritten bool
+	// Header is added to the answer, such as WWW-Authenticate. May be nil.
+	Header http.Header
+
+	// failed: the request was understood, and producing failed; the answer says
+	// whether the message may have been written.
+	failed bool
+}
+
+func (e *StatusError) Error() string { return e.Message }
+
+// refusal makes an error of a status.
+func refusal(status int, format string, args ...any) *StatusError {
+	return &StatusError{Status: status, Message: fmt.Sprintf(format, args...)}
+}
+
+// retryAfter is what a client is told where nothing better is known: the
+// producer's own back-off is below a second.
+const retryAfter = time.Second
+
+// meaning is a row of the status table.
+type meaning struct {
+	err    error
+	status int
+	retry  time.Duration
+	when   string // for the documents
+}
+
+// meanings says how each error of the producer is answered. The first row that
+// errors.Is finds decides: an error may wrap the reason of its reason, as a
+// deadline does that passed because the topic does not exist.
+var meanings = []meaning{
+	{ekaf.ErrInvalidTopic, http.StatusUnprocessableEntity, 0, "the topic's name is not one that Kafka allows"},
+	{ekaf.ErrNotPermitted, http.StatusForbidden, 0, "Kafka refuses the gateway's principal"},
+	{ekaf.ErrUnknownTopic, http.StatusNotFound, 0, "the topic does not exist"},
+	{ekaf.ErrUnknownPartition, http.StatusNotFound, 0, "the topic has no such partition"},
+	{ekaf.ErrTooLarge, http.StatusRequestEntityTooLarge, 0, "the message is larger than a batch, or than the brokers take"},
+	{ekaf.ErrHeadersUnsupported, http.StatusNotImplemented, 0, "the brokers are too old for record headers"},
+	{ekaf.ErrUndecidable, http.StatusInternalServerError, 0, "nobody can tell any more whether Kafka has it"},
+	{ekaf.ErrFull, http.StatusServiceUnavailable, retryAfter, "the buffer is full"},
+	{ekaf.ErrDropped, http.StatusServiceUnavailable, retryAfter, "given up because the buffer was full"},
+	{ekaf.ErrClosed, http.StatusServiceUnavailable, retryAfter, "the gateway is shutting down"},
+	{ekaf.ErrTimeout, http.StatusServiceUnavailable, retryAfter, "the delivery timeout ended"},
+	{ekaf.ErrWithdrawn, http.StatusServiceUnavailable, retryAfter, "the deadline passed, and the message was withdrawn"},
+	{ekaf.ErrTryAgain, http.StatusServiceUnavailable, retryAfter, "the topic's partitions are not known yet"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, retryAfter, "the deadline passed"},
+	{context.Canceled, http.StatusServiceUnavailable, retryAfter, "the client went away"},
+}
+
+// statusOf says how an error of the producer, or of a hook, is answered.
+func statusOf(err error) *StatusError {
+	if own, ok := errors.AsType[*StatusError](err); ok {
+		return own
+	}
+	out := &StatusError{Message: err.Error(), failed: true}
+	failure, delivered := errors.AsType[*ekaf.DeliveryError](err)
+	if delivered {
+		out.MaybeWritten = failure.MaybeWritten
+	}
+	for i := range meanings {
+		if errors.Is(err, meanings[i].err) {
+			out.Status, out.RetryAfter = meanings[i].status, meanings[i].retry
+			return out
+		}
+	}
+	switch {
+	case delivered && failure.Retriable:
+		out.Status, out.RetryAfter = http.StatusServiceUnavailable, retryAfter
+	case delivered && isRefusedRecord(failure.Code):
+		out.Status = http.StatusUnprocessableEntity
+	case delivered:
+		out.Status = http.StatusBadGateway
+	default:
+		out.Status = http.StatusInternalServerError
+	}
+	return out
+}
+
+// isRefusedRecord: the broker has nothing against us but against the record:
+// INVALID_TIMESTAMP, POLICY_VIOLATION, INVALID_RECORD.
+func isRefusedRecord(code int16) bool { return code == 32 || code == 44 || code == 87 }
