@@ -22,6 +22,9 @@ type Report struct {
 	Maybe int
 	// Samples names some of the faults, at most 20.
 	Samples []string
+	// Concerned are the messages of those samples that concern one which was lost,
+	// duplicated, reordered, moved or unexpected.
+	Concerned []Message
 }
 
 // Err is nil if nothing was lost, duplicated, reordered or otherwise wrong.
@@ -38,9 +41,10 @@ func (r Report) String() string {
 		r.Acked, r.Read, r.Lost, r.Duplicated, r.Reordered, r.Moved, r.Unexpected, r.Foreign, r.WrongKey, r.Maybe)
 }
 
-func (r *Report) sample(format string, args ...any) {
+func (r *Report) sample(m Message, format string, args ...any) {
 	if len(r.Samples) < maxSamples {
 		r.Samples = append(r.Samples, fmt.Sprintf(format, args...))
+		r.Concerned = append(r.Concerned, m)
 	}
 }
 
@@ -67,7 +71,7 @@ func Verify(log *Log, e *Expectation) Report {
 			report.Read++
 			if seen[entry.stream].has(message.Sequence) {
 				report.Duplicated++
-				report.sample("duplicated: %v at partition %d offset %d", message, partition, entry.offset)
+				report.sample(message, "duplicated: %v at partition %d offset %d", message, partition, entry.offset)
 				continue
 			}
 			seen[entry.stream].add(message.Sequence)
@@ -88,7 +92,7 @@ func (r *Report) expect(m Message, f *fate, partition int, offset int64) {
 		r.Maybe++
 	default:
 		r.Unexpected++
-		r.sample("unexpected: %v at partition %d offset %d", m, partition, offset)
+		r.sample(m, "unexpected: %v at partition %d offset %d", m, partition, offset)
 	}
 }
 
@@ -103,7 +107,7 @@ func (r *Report) order(m Message, order Order, highest map[lane]int64, e entry, 
 	}
 	if before, any := highest[of]; any && m.Sequence < before {
 		r.Reordered++
-		r.sample("reordered: %v at partition %d offset %d comes after sequence %d", m, partition, e.offset, before)
+		r.sample(m, "reordered: %v at partition %d offset %d comes after sequence %d", m, partition, e.offset, before)
 		return
 	}
 	highest[of] = m.Sequence
@@ -120,7 +124,7 @@ func (r *Report) home(m Message, order Order, home *int32, partition int) {
 	case here, -1:
 	default:
 		r.Moved++
-		r.sample("moved: %v is in partition %d, earlier ones are in %d", m, partition, *home-1)
+		r.sample(m, "moved: %v is in partition %d, earlier ones are in %d", m, partition, *home-1)
 		*home = -1
 	}
 }
@@ -139,7 +143,8 @@ func (r *Report) countLost(log *Log, e *Expectation, seen []set) {
 			}
 			for ; missing != 0; missing &= missing - 1 {
 				r.Lost++
-				r.sample("lost: %v", Message{name.producer, name.key, int64(i*64 + bits.TrailingZeros64(missing))})
+				m := Message{name.producer, name.key, int64(i*64 + bits.TrailingZeros64(missing))}
+				r.sample(m, "lost: %v", m)
 			}
 		}
 	}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ekaf-go/ekaf/conformance/judge"
+)
+
+// judging bounds the reading of one topic.
+const judging = 5 * time.Minute
+
+// How many violations are named, and how many of them with their history.
+const (
+	maxViolations = 30
+	maxHistories  = 5
+)
+
+// verdict is what was found wrong, by number, and some of it by name.
+type verdict struct {
+	report judge.Report // sums over all topics
+
+	missing   int // messages without an outcome
+	twice     int // messages with several, or refused ones with any
+	reordered int // behind a later one of their caller, in one worker or key
+	moved     int // keys in a second partition though the topic did not grow
+	misplaced int // not where the ack says
+
+	violations []violation
+}
+
+// violation names a message and what is wrong with it.
+type violation struct {
+	what    string
+	topic   string
+	message judge.Message
+}
+
+func (v *verdict) violate(topic string, m judge.Message, what string, args ...any) {
+	if len(v.violations) < maxViolations {
+		v.violations = append(v.violations, violation{fmt.Sprintf(what, args...), topic, m})
+	}
+}
+
+// faults is the number of violations.
+func (v *verdict) faults() int {
+	r := v.report
+	return r.Lost + r.Duplicated + r.Unexpected + r.Foreign + r.WrongKey +
+		v.missing + v.twice + v.reordered + v.moved + v.misplaced
+}
+
+// err is nil if nothing was wrong.
+func (v *verdict) err() error {
+	if v.faults() == 0 {
+		return nil
+	}
+	var what []string
+	for _, one := range v.violations {
+		what = append(what, fmt.Sprintf("%s: %s of %s", one.what, one.message, one.topic))
+	}
+	return fmt.Errorf("%d violations\n  %s", v.faults(), strings.Join(append(what, v.report.Samples...), "\n  "))
+}
+
+// judge reads all topics and compares them with the ledger.
+func (r *chaosRun) judge(ctx context.Context) (*verdict, error) {
+	v := &verdict{}
+	r.outcomes(v)
+	for _, topic := range r.topics {
+		reading, cancel := context.WithTimeout(ctx, judging)
+		log, err := judge.Consume(reading, r.cluster.Addrs(), topic, r.cluster.ClientOpts()...)
+		cancel()
+		if err != nil {
+			return v, err
+		}
+		r.contents(v, topic, log)
+		r.positions(v, topic, log)
+		r.histories(v, topic, log)
+	}
+	r.line.say("%v", v.report)
+	return v, nil
+}
+
+// outcomes: each message has exactly one, and a refused one none.
+func (r *chaosRun) outcomes(v *verdict) {
+	for _, s := range r.ledger.streams {
+		for sequence, f := range s.fates {
+			switch m := s.message(int64(sequence)); {
+			case f.state == open:
+				v.missing++
+				v.violate(s.topic, m, "no outcome")
+			case f.state == refused && f.outcomes > 0:
+				v.twice++
+				v.violate(s.topic, m, "refused, and %d outcomes", f.outcomes)
+			case f.state != refused && f.outcomes != 1:
+				v.twice++
+				v.violate(s.topic, m, "%d outcomes", f.outcomes)
+			}
+		}
+	}
+}
+
+// contents: what was acked is there, what was left open may be, nothing else is,
+// and nothing twice.
+func (r *chaosRun) contents(v *verdict, topic string, log *judge.Log) {
+	expected := judge.Expectation{Order: judge.Unordered} // see positions
+	for _, s := range r.ledger.streams {
+		if s.topic != topic {
+			continue
+		}
+		for sequence, f := range s.fates {
+			switch f.state {
+			case acked:
+				expected.Acked(s.message(int64(sequence)))
+			case maybe, open:
+				expected.Maybe(s.message(int64(sequence)))
+			}
+		}
+	}
+	report := judge.Verify(log, &expected)
+	sum := &v.report
+	sum.Acked += report.Acked
+	sum.Read += report.Read
+	sum.Lost += report.Lost
+	sum.Duplicated += report.Duplicated
+	sum.Unexpected += report.Unexpected
+	sum.Foreign += report.Foreign
+	sum.WrongKey += report.WrongKey
+	sum.Maybe += report.Maybe
+	sum.Samples = append(sum.Samples, report.Samples...)
+	for _, m := range report.Concerned {
+		v.violate(topic, m, "not as was said")
+	}
+}
+
+// lane is within what a caller's messages keep their order: a worker of a
+// partition or, if key is set, a key within a partition.
+type lane struct {
+	caller    *caller
+	partition int32
+	worker    uint16
+	key       *stream
+}
+
+// positions: messages lie where their acks say and in the order of their calls.
+// One that was left open has no worker to be compared with, but may have a key.
+func (r *chaosRun) positions(v *verdict, topic string, log *judge.Log) {
+	last := map[lane]fate{}
+	home := map[*stream]int32{}
+	behind := func(here lane, f fate) bool {
+		before, any := last[here]
+		if !any || before.made < f.made {
+			last[here] = f
+			return false
+		}
+		return before.made > f.made // the same one again is a duplicate, and counted as such
+	}
+	for at, m := range log.Messages {
+		s := r.ledger.streams[streamName{m.Producer, m.Key}]
+		if s == nil || s.topic != topic || m.Sequence >= int64(len(s.fates)) {
+			continue // unexpected, and counted as such
+		}
+		f := s.fates[m.Sequence]
+		if f.state == acked && (f.partition != at.Partition || f.offset >= 0 && f.offset != at.Offset) {
+			v.misplaced++
+			v.violate(topic, m, "at %d/%d, but acked for %d/%d", at.Partition, at.Offset, f.partition, f.offset)
+		}
+		if f.state == acked && behind(lane{caller: s.caller, partition: at.Partition, worker: f.worker}, f) {
+			v.reordered++
+			v.violate(topic, m, "behind a later one of its caller in partition %d, worker %d", at.Partition, f.worker)
+		}
+		if !s.keyed || !s.caller.source.choice.keyed {
+			continue
+		}
+		if behind(lane{caller: s.caller, partition: at.Partition, key: s}, f) {
+			v.reordered++
+			v.violate(topic, m, "behind a later one of its key in partition %d", at.Partition)
+		}
+		if old, known := home[s]; known && old != at.Partition && !r.grown[topic] {
+			v.moved++
+			v.violate(topic, m, "in partition %d, earlier ones of its key in %d", at.Partition, old)
+		}
+		home[s] = at.Partition
+	}
+}
+
+// around is how much of the timeline a history shows before and after.
+const around = 3 * time.Second
+
+// maxMomentsShown bounds a history; the middle is left out.
+const maxMomentsShown = 60
+
+// histories tells all that is known of the messages of a topic's first violations.
+func (r *chaosRun) histories(v *verdict, topic string, log *judge.Log) {
+	shown := 0
+	for _, one := range v.violations {
+		if shown++; one.topic != topic || shown > maxHistories {
+			continue
+		}
+		s := r.ledger.streams[streamName{one.message.Producer, one.message.Key}]
+		r.line.say("VIOLATION: %v of %s: %s", one.message, one.topic, one.what)
+		if s == nil || one.message.Sequence >= int64(len(s.fates)) {
+			r.line.say("  nobody sent it")
+			continue
+		}
+		r.history(s, one.message.Sequence, log)
+	}
+}
+
+func (r *chaosRun) history(s *stream, sequence int64, log *judge.Log) {
+	f := s.fates[sequence]
+	called, settled := time.Duration(f.called)*time.Millisecond, time.Duration(f.settled)*time.Millisecond
+	one := s.caller.source
+	r.line.say("  producer %d: %v", one.number, one.choice)
+	r.line.say("  %v", moment{called, fmt.Sprintf("call %s, message %d of its caller", s.caller.verbs[f.verb].name, f.made)})
+	r.line.say("  %s", r.ledger.describe(f))
+	seen := 0
+	for at, m := range log.Messages {
+		if m == s.message(sequence) {
+			seen++
+			r.line.say("  seen at partition %d offset %d, producer id %d", at.Partition, at.Offset, at.ProducerID)
+		}
+	}
+	if seen == 0 {
+		r.line.say("  seen nowhere")
+	}
+	if f.state == acked {
+		r.neighbours(s.topic, f, log)
+	}
+	if f.state == open {
+		settled = called
+	}
+	moments := r.line.between(called-around, settled+around)
+	if len(moments) > maxMomentsShown {
+		moments = slices.Concat(moments[:maxMomentsShown/2], moments[len(moments)-maxMomentsShown/2:])
+	}
+	for _, m := range moments {
+		r.line.say("  | %v", m)
+	}
+}
+
+// neighbours shows what lies where a message should.
+func (r *chaosRun) neighbours(topic string, f fate, log *judge.Log) {
+	if f.offset < 0 {
+		return
+	}
+	for at, m := range log.Messages {
+		if at.Partition == f.partition && f.offset-2 <= at.Offset && at.Offset <= f.offset+2 {
+			r.line.say("  %s %d/%d holds %v, producer id %d", topic, at.Partition, at.Offset, m, at.ProducerID)
+		}
+	}
+}
+
+// figures are the last line of a run.
+type figures struct {
+	Seed       uint64         `json:"seed"`
+	Kafka      string         `json:"kafka"`
+	Brokers    int            `json:"brokers"`
+	Workers    int            `json:"workers"`
+	Seconds    float64        `json:"seconds"`
+	Faults     int            `json:"faults"`
+	Kinds      map[string]int `json:"kinds"`
+	Skipped    int            `json:"skipped"`
+	Messages   int64          `json:"messages"`
+	Acked      int64          `json:"acked"`
+	Failed     int64          `json:"failed"`
+	Maybe      int64          `json:"maybe_written"`
+	MaybeThere int            `json:"maybe_written_there"`
+	Refused    int64          `json:"refused"`
+	Retries    int64          `json:"retries"`
+	Failures   map[string]int `json:"failures"`
+	Read       int            `json:"read"`
+	Lost       int            `json:"lost"`
+	Duplicated int            `json:"duplicated"`
+	Reordered  int            `json:"reordered"`
+	Moved      int            `json:"moved"`
+	Misplaced  int            `json:"misplaced"`
+	Unexpected int            `json:"unexpected"`
+	NoOutcome  int            `json:"no_outcome"`
+	Outcomes   int            `json:"several_outcomes"`
+}
+
+func (r *chaosRun) figures(v *verdict) *figures {
+	counts := r.ledger.totals()
+	out := &figures{
+		Seed: r.settings.seed, Kafka: r.cluster.Name(), Brokers: r.settings.brokers, Workers: r.settings.workers,
+		Seconds: r.line.now().Seconds(), Kinds: r.happened, Skipped: r.skipped,
+		Acked: counts[acked], Failed: counts[failed], Maybe: counts[maybe], Refused: counts[refused],
+		MaybeThere: v.report.Maybe, Failures: map[string]int{}, Read: v.report.Read,
+		Lost: v.report.Lost, Duplicated: v.report.Duplicated, Reordered: v.reordered, Moved: v.moved, Misplaced: v.misplaced,
+		Unexpected: v.report.Unexpected + v.report.Foreign + v.report.WrongKey, NoOutcome: v.missing, Outcomes: v.twice,
+	}
+	for _, n := range counts {
+		out.Messages += n
+	}
+	for _, n := range r.happened {
+		out.Faults += n
+	}
+	for _, one := range r.sources {
+		stats := one.producer.Stats()
+		out.Retries += stats.Retries
+		for reason, n := range stats.Dropped {
+			out.Failures[reason] += int(n)
+		}
+	}
+	return out
+}
