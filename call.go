@@ -2,7 +2,6 @@ package ekaf
 
 import (
 	"sync"
-	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
 )
@@ -11,10 +10,34 @@ import (
 // batch as it is, a pointer and no more.
 type completion Callback
 
-// Complete implements batch.Completer.
+// Complete implements batch.Completer. A function that several messages share is
+// called for each of them.
 func (fn completion) Complete(e batch.Entry, r *batch.Result) {
-	ack := ackOf(e, r)
-	fn(ack, ack.Err)
+	run := runOf(e, r)
+	for told := int32(0); told < e.Count; {
+		told = fn.tell(&run, told, r)
+	}
+}
+
+// tell calls the function for the messages of a run that were not told yet. A
+// panic ends one call of it and no more.
+func (fn completion) tell(run *ackRun, from int32, r *batch.Result) (told int32) {
+	if run.count > 1 {
+		defer func() {
+			if v := recover(); v != nil {
+				r.Topic.(*topic).producer.callbacks.Panicked(v)
+			}
+		}()
+	}
+	ack := run.ack(topicName(r), from)
+	for told = from; told < run.count; {
+		told++
+		fn(ack, ack.Err)
+		if run.steps {
+			ack.Offset++
+		}
+	}
+	return told
 }
 
 // Inline implements batch.Completer: it is user code.
@@ -39,7 +62,7 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-func newCall(n int, fn func(Acked, error)) *call {
+func newCall(topic string, n int, fn func(Acked, error)) *call {
 	c := calls.Get().(*call)
 	c.fn, c.over, c.done, c.places = fn, false, nil, nil
 	if fn == nil {
@@ -48,7 +71,7 @@ func newCall(n int, fn func(Acked, error)) *call {
 		c.done = make(chan struct{}, 1)
 	}
 	c.left = n
-	c.acked = Acked{n: n}
+	c.acked = Acked{topic: topic, n: n}
 	return c
 }
 
@@ -61,8 +84,20 @@ func (c *call) Complete(e batch.Entry, r *batch.Result) {
 }
 
 // refuse notes a message that was not accepted although others of the call were.
-func (c *call) refuse(i int32, topic string, err error) {
-	c.resolve(ackRun{first: c.place(i), count: 1, ack: Ack{Topic: topic, Partition: -1, Offset: -1, Err: err}})
+func (c *call) refuse(i int32, err error) { c.resolve(failedRun(c.place(i), err)) }
+
+// failedRun is the outcome of one message that no partition answered for.
+func failedRun(place int32, err error) ackRun {
+	return ackRun{first: place, count: 1, partition: -1, offset: -1, err: err}
+}
+
+// expect makes room for the outcomes of so many runs.
+func (c *call) expect(runs int) {
+	c.mu.Lock()
+	if c.acked.more == nil {
+		c.acked.more = runSlab.Take(runs - 1)
+	}
+	c.mu.Unlock()
 }
 
 func (c *call) place(i int32) int32 {
@@ -107,32 +142,28 @@ func (c *call) answer() Acked {
 
 // runOf is the outcome of an entry's messages.
 func runOf(e batch.Entry, r *batch.Result) ackRun {
-	return ackRun{first: e.Arg, count: e.Count, steps: r.BaseOffset >= 0 && !r.Shared, ack: ackOf(e, r)}
-}
-
-// ackOf is the outcome of an entry's first message.
-func ackOf(e batch.Entry, r *batch.Result) Ack {
-	topic, _ := r.Topic.(*topic)
-	ack := Ack{Partition: r.Partition, Worker: r.Worker, Offset: -1}
-	if topic != nil {
-		ack.Topic = topic.name
-	}
+	run := ackRun{first: e.Arg, count: e.Count, partition: r.Partition, worker: int32(r.Worker), offset: -1}
 	if r.Err != nil {
-		ack.Err = deliveryError(ack.Topic, r)
-		return ack
+		run.err = deliveryError(topicName(r), r)
+		return run
 	}
 	if r.BaseOffset >= 0 {
-		ack.Offset = r.BaseOffset
-		if !r.Shared {
-			ack.Offset += int64(e.First)
+		run.offset = r.BaseOffset
+		if run.steps = !r.Shared; run.steps {
+			run.offset += int64(e.First)
 		}
 	}
-	ms := r.LogAppendTime
-	if ms < 0 {
-		ms = r.BaseTime + int64(e.TimeDelta)
+	if run.ms = r.LogAppendTime; run.ms < 0 {
+		run.ms = r.BaseTime + int64(e.TimeDelta)
 	}
-	ack.Timestamp = time.UnixMilli(ms)
-	return ack
+	return run
+}
+
+func topicName(r *batch.Result) string {
+	if t, _ := r.Topic.(*topic); t != nil {
+		return t.name
+	}
+	return ""
 }
 
 func deliveryError(topic string, r *batch.Result) *DeliveryError {

@@ -1,6 +1,7 @@
 package ekaf
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -20,11 +21,42 @@ func TestACallIsCompletedOnceBesideCallbacks(t *testing.T) {
 	call := &reused{}
 	told := 0
 	b := batch.New(time.Now())
-	b.AddEntry(batch.Entry{Done: call, Count: 1})
-	b.AddEntry(batch.Entry{Done: completion(func(Ack, error) { told++ }), First: 1, Count: 1})
+	b.Note(call, 0, 0, 0)
+	b.Note(completion(func(Ack, error) { told++ }), 1, batch.OwnPlace, 0)
 	p.complete(b, batch.Result{}, true)
 	<-p.callbacks.Quiet()
 	if call.completed != 1 || told != 1 {
 		t.Errorf("the call was completed %d times, the callback %d times", call.completed, told)
+	}
+}
+
+// TestASharedCallbackIsToldOfEachMessage: messages with one and the same callback
+// share an entry of the batch; each is told all the same, with its own offset,
+// also after one whose callback panicked.
+func TestASharedCallbackIsToldOfEachMessage(t *testing.T) {
+	panics := 0
+	p := &Producer{callbacks: callback.New(func(any) { panics++ })}
+	topic := &topic{name: "t", producer: p}
+	var offsets []int64
+	shared := completion(func(ack Ack, err error) {
+		offsets = append(offsets, ack.Offset)
+		if len(offsets) == 2 {
+			panic("the second")
+		}
+	})
+	b := batch.New(time.Now())
+	for at := range int32(4) {
+		b.Note(shared, at, batch.OwnPlace, 0)
+	}
+	if n := len(b.Entries()); n != 1 {
+		t.Errorf("%d entries", n)
+	}
+	p.complete(b, batch.Result{Topic: topic, BaseOffset: 10}, true)
+	<-p.callbacks.Quiet()
+	if !slices.Equal(offsets, []int64{10, 11, 12, 13}) {
+		t.Errorf("told of offsets %d", offsets)
+	}
+	if panics != 1 {
+		t.Errorf("%d panics reported", panics)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/ekaf-go/ekaf/internal/memory"
 )
 
 // Ack says where a message stands in Kafka.
@@ -35,6 +37,7 @@ type Acked struct {
 	Ack
 
 	n      int
+	topic  string
 	one    ackRun   // the first run to be answered
 	more   []ackRun // the others
 	places []int32  // place among the runs of each message; nil: its index
@@ -42,10 +45,32 @@ type Acked struct {
 
 // ackRun is the outcome of count messages that one batch carried together.
 type ackRun struct {
-	first, count int32
-	steps        bool // each message's offset is one above that of the one before
-	ack          Ack  // of the first
+	first, count      int32
+	partition, worker int32
+	steps             bool  // each message's offset is one above that of the one before
+	offset            int64 // of the first
+	ms                int64 // timestamp, 0: none
+	err               error
 }
+
+// ack is that of the i-th message of the run.
+func (r *ackRun) ack(topic string, i int32) Ack {
+	a := Ack{Topic: topic, Partition: r.partition, Worker: int(r.worker), Offset: r.offset, Err: r.err}
+	if r.steps {
+		a.Offset += int64(i)
+	}
+	if r.err == nil {
+		a.Timestamp = time.UnixMilli(r.ms)
+	}
+	return a
+}
+
+// Pieces of a call's answer, which its caller may keep.
+var (
+	runSlab     memory.Slab[ackRun]
+	placeSlab   memory.Slab[int32]
+	receiptSlab memory.Slab[Buffered]
+)
 
 // Len is the number of messages answered for.
 func (a Acked) Len() int { return a.n }
@@ -66,11 +91,7 @@ func (a Acked) At(i int) Ack {
 		})
 		run = &a.more[at]
 	}
-	ack := run.ack
-	if run.steps {
-		ack.Offset += int64(place - run.first)
-	}
-	return ack
+	return run.ack(a.topic, place-run.first)
 }
 
 // All walks the acks in the order of the messages.
@@ -116,9 +137,9 @@ func (a *Acked) seal(places []int32) {
 
 // firstErr is the error of the first message that failed.
 func (a *Acked) firstErr() error {
-	failed := a.one.ack.Err != nil
+	failed := a.one.err != nil
 	for i := range a.more {
-		failed = failed || a.more[i].ack.Err != nil
+		failed = failed || a.more[i].err != nil
 	}
 	if !failed {
 		return nil

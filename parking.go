@@ -73,7 +73,7 @@ func (k *parking) put(m *batch.Message, partition int32, immediate bool, done ba
 	}
 	at := b.Append(m, size, body)
 	k.n++
-	if done != nil && b.AddEntry(batch.Entry{Done: done, First: at, Count: 1, Arg: arg}) {
+	if done != nil && b.Note(done, at, arg, 0) {
 		t.bytes.Charge(batch.EntryBlockBytes)
 		b.AddCharge(batch.EntryBlockBytes, 0)
 	}

@@ -37,11 +37,10 @@ var errChooseAgain = errors.New("choose again")
 // produce hands messages to their workers. On return each was accepted or is
 // among the refusals.
 func (t *topic) produce(ctx context.Context, msgs []Message, o *order) {
-	for i := range msgs {
-		if err := t.check(&msgs[i]); err != nil {
-			t.produceChecked(ctx, msgs, o)
-			return
-		}
+	together, size, ok := t.survey(msgs)
+	if !ok {
+		t.produceChecked(ctx, msgs, o)
+		return
 	}
 	for {
 		v := t.view.Load()
@@ -52,8 +51,8 @@ func (t *topic) produce(ctx context.Context, msgs []Message, o *order) {
 			continue // it became known meanwhile
 		}
 		down, refused := t.down.Load(), len(o.refusals)
-		if len(msgs) == 1 || together(msgs) {
-			t.produceTogether(ctx, v, msgs, o)
+		if len(msgs) == 1 || together {
+			t.produceTogether(ctx, v, msgs, size, o)
 		} else {
 			t.produceSplit(ctx, v, msgs, o)
 		}
@@ -94,14 +93,22 @@ func (t *topic) check(m *Message) error {
 	return nil
 }
 
-// together reports whether all messages go to one worker whatever it is.
-func together(msgs []Message) bool {
+// survey looks at all messages of a call: whether each can be accepted, whether
+// they go together to one worker, whatever it is, and how large they are.
+func (t *topic) survey(msgs []Message) (together bool, size int, ok bool) {
+	together = true
 	for i := range msgs {
-		if msgs[i].Key != nil || msgs[i].partition != 0 {
-			return false
+		m := &msgs[i]
+		bytes := len(m.Key) + len(m.Value)
+		if bytes+batch.HeaderSize+32 > t.settings.batchBytes || len(m.Headers) > 0 || m.partition < 0 {
+			if t.check(m) != nil {
+				return false, 0, false
+			}
 		}
+		together = together && m.Key == nil && m.partition == 0
+		size += bytes + 16
 	}
-	return true
+	return together, size, true
 }
 
 func sizeOf(msgs []Message) (size int) {
@@ -112,9 +119,9 @@ func sizeOf(msgs []Message) (size int) {
 }
 
 // produceTogether gives all messages to the worker chosen for the first.
-func (t *topic) produceTogether(ctx context.Context, v *view, msgs []Message, o *order) {
-	for done := 0; done < len(msgs); {
-		c, err := t.route(v, &msgs[done], len(msgs)-done, sizeOf(msgs[done:]))
+func (t *topic) produceTogether(ctx context.Context, v *view, msgs []Message, size int, o *order) {
+	for done := 0; done < len(msgs); size = sizeOf(msgs[done:]) {
+		c, err := t.route(v, &msgs[done], len(msgs)-done, size)
 		if err != nil {
 			o.refuseFrom(msgs, done, nil, err)
 			return
@@ -167,18 +174,16 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 			return i, errChooseAgain
 		}
 		var full *memory.Account
-		joins := false
 		for i >= 0 && i < len(msgs) {
 			m := &msgs[i]
 			bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
 			if !m.Timestamp.IsZero() {
 				bm.Time = m.Timestamp.UnixMilli()
 			}
-			done, own := o.completer(m)
-			if full = lane.Put(&bm, done, o.arg(i), joins && !own); full != nil {
+			done := o.completer(m)
+			if full = lane.Put(&bm, done, o.arg(i)); full != nil {
 				break
 			}
-			joins = o.call != nil && !own
 			accepted++
 			i = after(i, next)
 		}
@@ -200,24 +205,24 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 	}
 }
 
-// completer is who hears of a message. own: not the call.
-func (o *order) completer(m *Message) (done batch.Completer, own bool) {
+// completer is who hears of a message.
+func (o *order) completer(m *Message) batch.Completer {
 	switch {
 	case m.Callback == nil && o.call == nil:
-		return nil, true
+		return nil
 	case m.Callback == nil || o.call != nil && o.call.Inline():
-		return o.call, false // a sync verb runs the messages' callbacks itself
+		return o.call // a sync verb runs the messages' callbacks itself
 	case o.call == nil:
-		return completion(m.Callback), true
+		return completion(m.Callback)
 	default:
-		return &both{o.call, completion(m.Callback)}, true
+		return &both{o.call, completion(m.Callback)}
 	}
 }
 
 // arg is a message's place among the completions of its call.
 func (o *order) arg(i int) int32 {
 	if o.call == nil {
-		return 0
+		return batch.OwnPlace
 	}
 	return o.call.place(o.base + int32(i))
 }
@@ -310,12 +315,19 @@ func (t *topic) produceSplit(ctx context.Context, v *view, msgs []Message, o *or
 // arrange gives the messages of a call their places in the order in which they
 // are put, so that each worker's are a run with a single completion.
 func (o *order) arrange(s *split, n int) {
-	if o.call == nil || len(s.runs) < 2 {
+	if len(s.runs) < 2 {
 		return
 	}
+	if !o.immediate && o.receipt.Rest == nil {
+		o.receipt.Rest = receiptSlab.Take(len(s.runs) - 1)
+	}
+	if o.call == nil {
+		return
+	}
+	o.call.expect(len(s.runs))
 	places := o.call.places
 	if places == nil {
-		places = make([]int32, o.call.acked.n)
+		places = placeSlab.Take(o.call.acked.n)[:o.call.acked.n]
 		for i := range places {
 			places[i] = int32(i)
 		}

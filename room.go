@@ -98,7 +98,7 @@ func (t *topic) waitForRoom(ctx context.Context, lane *worker.Lane, o *order) er
 func (t *topic) dropRun(msgs []Message, i int, next []int32, o *order) {
 	n := 0
 	for ; i >= 0 && i < len(msgs); i = after(i, next) {
-		done, _ := o.completer(&msgs[i])
+		done := o.completer(&msgs[i])
 		t.producer.completeOne(t, done, o.arg(i), ErrDropped)
 		n++
 	}
@@ -160,7 +160,7 @@ func (t *topic) parkFrom(msgs []Message, i int, o *order) (int, *memory.Account)
 		if !m.Timestamp.IsZero() {
 			bm.Time = m.Timestamp.UnixMilli()
 		}
-		done, _ := o.completer(m)
+		done := o.completer(m)
 		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.arg(i), i > first); full != nil {
 			return i, full
 		}

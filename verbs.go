@@ -158,6 +158,11 @@ func (t *topic) async(ctx context.Context, msgs []Message) error {
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return err
 	}
+	if len(msgs) == 1 {
+		if _, ok := t.produceOne(&msgs[0], nil, true); ok {
+			return nil
+		}
+	}
 	o := order{immediate: true, policy: t.settings.whenFullAsync}
 	t.accept(ctx, msgs, &o)
 	return o.answer(len(msgs))
@@ -167,6 +172,11 @@ func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, erro
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
+	if len(msgs) == 1 {
+		if b, ok := t.produceOne(&msgs[0], nil, false); ok {
+			return Receipt{Buffered: b}, nil
+		}
+	}
 	o := order{policy: t.settings.whenFullAsync}
 	t.accept(ctx, msgs, &o)
 	return o.receipt, o.answer(len(msgs))
@@ -175,6 +185,11 @@ func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, erro
 func (t *topic) syncBatched(ctx context.Context, msgs []Message) (Receipt, error) {
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
+	}
+	if len(msgs) == 1 {
+		if b, ok := t.produceOne(&msgs[0], nil, false); ok {
+			return Receipt{Buffered: b}, nil
+		}
 	}
 	if err := t.waitForPartitions(ctx); err != nil {
 		return Receipt{}, err
@@ -188,7 +203,7 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
-	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: newCall(len(msgs), fn)}
+	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: newCall(t.name, len(msgs), fn)}
 	t.accept(ctx, msgs, &o)
 	if len(o.refusals) == len(msgs) {
 		return o.receipt, o.answer(len(msgs))
@@ -196,7 +211,7 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 	// Some were accepted: fn hears of all, the refused ones included.
 	refused := o.call
 	for _, r := range o.refusals {
-		t.producer.callbacks.Call(func() { refused.refuse(int32(r.index), t.name, r.err) })
+		t.producer.callbacks.Call(func() { refused.refuse(int32(r.index), r.err) })
 	}
 	return o.receipt, nil
 }
@@ -233,20 +248,26 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return Acked{}, err
 	}
-	c := newCall(len(msgs), nil)
+	c := newCall(t.name, len(msgs), nil)
 	o := order{immediate: true, policy: t.settings.whenFullSync, call: c}
-	t.accept(ctx, msgs, &o)
+	taken := false
+	if len(msgs) == 1 {
+		_, taken = t.produceOne(&msgs[0], c, true)
+	}
+	if !taken {
+		t.accept(ctx, msgs, &o)
+	}
 	if len(o.refusals) == len(msgs) {
 		c.left++ // so that nobody is told
 		for _, r := range o.refusals {
-			c.refuse(int32(r.index), t.name, r.err)
+			c.refuse(int32(r.index), r.err)
 		}
 		acked := c.answer()
 		calls.Put(c)
 		return acked, o.answer(len(msgs))
 	}
 	for _, r := range o.refusals {
-		c.refuse(int32(r.index), t.name, r.err)
+		c.refuse(int32(r.index), r.err)
 	}
 	select {
 	case <-c.done:
@@ -293,7 +314,7 @@ func (t *topic) giveUp(ctx context.Context, c *call) bool {
 		if withdrawn[place] {
 			e.Err = fmt.Errorf("%w: %w", ErrWithdrawn, cause)
 		}
-		c.acked.add(ackRun{first: place, count: 1, ack: Ack{Topic: t.name, Partition: -1, Offset: -1, Err: e}})
+		c.acked.add(failedRun(place, e))
 	}
 	return true
 }

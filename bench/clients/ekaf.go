@@ -47,15 +47,20 @@ func newEkaf(ctx context.Context, l *load.Load) (Client, error) {
 	}, nil
 }
 
-func (e *ekafClient) message(i int) ekaf.Message {
-	m := ekaf.Message{Value: e.l.Value(i)}
+func (e *ekafClient) message(i int) (m ekaf.Message) {
+	e.fill(&m, i)
+	return m
+}
+
+// fill makes m the i-th message.
+func (e *ekafClient) fill(m *ekaf.Message, i int) {
+	m.Value = e.l.Value(i)
 	switch e.l.Placement {
 	case load.Keyed:
 		m.Key = e.l.Key(i)
 	case load.Explicit:
-		m = m.OnPartition(int32(e.l.Partition(i)))
+		*m = m.OnPartition(int32(e.l.Partition(i)))
 	}
-	return m
 }
 
 func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
@@ -72,12 +77,13 @@ func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
 	return nil
 }
 
+// produceBatches fills one slice of messages for all calls, in place.
 func (e *ekafClient) produceBatches(ctx context.Context, from, to int) error {
-	call := make([]ekaf.Message, 0, load.BatchSize)
+	call := make([]ekaf.Message, load.BatchSize)
 	for from < to {
-		call = call[:0]
-		for i := from; i < min(from+load.BatchSize, to); i++ {
-			call = append(call, e.message(i))
+		call = call[:min(load.BatchSize, to-from)]
+		for i := range call {
+			e.fill(&call[i], from+i)
 		}
 		if _, err := e.t.ProduceAsyncBatchedFunc(ctx, e.answered, call...); err != nil {
 			return err

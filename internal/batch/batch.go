@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/memory"
 )
@@ -12,7 +13,8 @@ import (
 // between the copy and the checksum.
 const MaxChunk = 64 << 10
 
-// Completer hears what became of the messages of a call.
+// Completer hears what became of the messages of a call. Its dynamic type is a
+// pointer or a function.
 type Completer interface {
 	// Complete is called once for each entry of a resolved batch.
 	Complete(e Entry, r *Result)
@@ -59,7 +61,7 @@ type Batch struct {
 	charged   int64 // bytes charged for chunks and entries
 	messages  int64 // messages charged
 	recordCRC uint32
-	summed    bool // recordCRC is that of the closed records
+	summed    int // chunks that recordCRC covers: all but the last one while the batch grows
 
 	codec      Codec // of the compressed form, None if there is none
 	compressed []byte
@@ -90,6 +92,8 @@ type Batch struct {
 	Chain      uint64
 	// Stamped: the header carries this identity.
 	Stamped bool
+	// Raw: it will be sent as it is, so that its checksum can be taken as it grows.
+	Raw bool
 	// Lingering: its linger was announced to the sender.
 	Lingering bool
 	// Opened is the monotonic time of the first record, for linger and timeouts.
@@ -193,20 +197,51 @@ func (b *Batch) Least(recordSize int) int {
 	return memory.CapacityFor(recordSize)
 }
 
-// Grow adds a chunk of the capacity that Need said.
+// Grow adds a chunk of the capacity that Need said. The one before is full: with
+// Raw its checksum is taken here, while a core's cache holds it.
 func (b *Batch) Grow(capacity int) {
 	c := memory.Take(capacity)
 	if len(b.chunks) == 0 {
 		c.Buf = c.Buf[:HeaderSize]
+	} else if b.Raw {
+		b.sumChunks(len(b.chunks))
 	}
 	b.chunks = append(b.chunks, c)
 }
 
-// AddEntry notes a completion. It reports whether the list grew into a further
-// block, to be charged.
-func (b *Batch) AddEntry(e Entry) (grew bool) {
+// Note keeps the completion of the record at, the last one. It joins it to the
+// completion before if that is the same completer's and ends one record, one
+// argument and no time earlier, so that a call, or a callback that many messages
+// share, costs one entry. An argument of OwnPlace is the record's index. It
+// reports whether the list grew into a further block, to be charged.
+func (b *Batch) Note(done Completer, at, arg, timeDelta int32) (grew bool) {
+	if arg == OwnPlace {
+		arg = at
+	}
+	if n := len(b.entries); n > 0 {
+		last := &b.entries[n-1]
+		if last.First+last.Count == at && last.Arg+last.Count == arg && last.TimeDelta == timeDelta && sameCompleter(last.Done, done) {
+			last.Count++
+			return false
+		}
+	}
+	return b.addEntry(Entry{Done: done, First: at, Count: 1, Arg: arg, TimeDelta: timeDelta})
+}
+
+// OwnPlace is the argument of a completer that has no use for one.
+const OwnPlace = -1
+
+// addEntry adds a completion.
+func (b *Batch) addEntry(e Entry) (grew bool) {
 	b.entries = append(b.entries, e)
 	return len(b.entries)%EntryBlock == 1
+}
+
+// sameCompleter reports whether two completers are one: of one type, with one pointer.
+// Functions cannot be compared, but what their interfaces hold can.
+func sameCompleter(a, b Completer) bool {
+	x, y := (*[2]unsafe.Pointer)(unsafe.Pointer(&a)), (*[2]unsafe.Pointer)(unsafe.Pointer(&b))
+	return x[0] == y[0] && x[1] == y[1]
 }
 
 // EntryBlock is the number of completions charged at a time, EntryBlockBytes their size.
@@ -242,21 +277,6 @@ func (b *Batch) Recycle() {
 	withdrawn := b.withdrawn[:0]
 	*b = Batch{entries: entries, chunks: chunks, withdrawn: withdrawn}
 	batches.Put(b)
-}
-
-// Extend joins the record at, message arg of its call, to the last completion,
-// if that ends one record earlier with the same timestamp.
-func (b *Batch) Extend(at, arg, timeDelta int32) bool {
-	n := len(b.entries)
-	if n == 0 {
-		return false
-	}
-	last := &b.entries[n-1]
-	if last.First+last.Count != at || last.Arg+last.Count != arg || last.TimeDelta != timeDelta {
-		return false
-	}
-	last.Count++
-	return true
 }
 
 // Rebase moves the base of an empty batch to a timestamp out of its reach.

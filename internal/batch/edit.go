@@ -92,7 +92,7 @@ func (b *Batch) copyEntry(e *Entry, old, at int32) {
 	arg := e.Arg + (old - e.First)
 	if n := len(b.entries); n > 0 && e.Count > 1 {
 		last := &b.entries[n-1]
-		if last.First+last.Count == at && last.Arg+last.Count == arg && last.Done == e.Done {
+		if last.First+last.Count == at && last.Arg+last.Count == arg && sameCompleter(last.Done, e.Done) {
 			last.Count++
 			return
 		}
@@ -114,7 +114,7 @@ func (b *Batch) Add(m *Message) int32 {
 
 // PutEntry notes a completion and the charge for it.
 func (b *Batch) PutEntry(e Entry) {
-	if b.AddEntry(e) {
+	if b.addEntry(e) {
 		b.charged += EntryBlockBytes
 	}
 }

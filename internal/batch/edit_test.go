@@ -65,8 +65,8 @@ func TestRule12WithdrawAndExtract(t *testing.T) {
 				m := drawMessage(t, b.BaseTime())
 				at := b.Add(&m)
 				delta := int32(m.Time - b.BaseTime())
-				if h != nil && !(arg > 0 && b.Extend(at, int32(arg), delta)) {
-					b.PutEntry(Entry{Done: h, First: at, Count: 1, Arg: int32(arg), TimeDelta: delta})
+				if h != nil {
+					b.Note(h, at, int32(arg), delta)
 				}
 				messages, of, argOf = append(messages, m), append(of, h), append(argOf, int32(arg))
 			}

@@ -119,6 +119,83 @@ func (b *Batch) Append(r *Message, size, body int) int32 {
 	return index
 }
 
+// TryAppend is RecordSize and Append for a record that surely fits the batch as
+// it is: its last chunk, its reach of time, and limit, a size of the whole batch.
+// Else it changes nothing and is not ok.
+func (b *Batch) TryAppend(r *Message, limit int) (at int32, ok bool) {
+	delta := r.Time - b.baseTime
+	if len(b.chunks) == 0 || delta != int64(int32(delta)) || len(r.Headers) > 0 {
+		return 0, false
+	}
+	chunk := b.chunks[len(b.chunks)-1]
+	start := len(chunk.Buf)
+	if most := len(r.Key) + len(r.Value) + maxOverhead; most > cap(chunk.Buf)-start || b.size+most > limit {
+		return 0, false
+	}
+	when, index := zigzag(int32(delta)), zigzag(b.count)
+	key, value := lengthOf(r.Key), lengthOf(r.Value)
+	body := 2 + uvarintSize(when) + uvarintSize(index) +
+		uvarintSize(key) + len(r.Key) + uvarintSize(value) + len(r.Value)
+
+	buf := chunk.Buf[start:cap(chunk.Buf)]
+	n := putUvarint(buf, 0, zigzag(int32(body)))
+	buf[n] = 0 // attributes: unused by Kafka
+	n = putUvarint(buf, n+1, when)
+	n = putUvarint(buf, n, index)
+	n = putUvarint(buf, n, key)
+	if len(r.Key) > 0 {
+		n += copy(buf[n:], r.Key)
+	}
+	n = putUvarint(buf, n, value)
+	n += copy(buf[n:], r.Value)
+	buf[n] = 0 // no headers
+	n++
+	chunk.Buf = chunk.Buf[:start+n]
+
+	if r.Time > b.maxTime {
+		b.maxTime = r.Time
+	}
+	b.size += n
+	at = b.count
+	b.count++
+	return at, true
+}
+
+// maxOverhead is what a record without headers takes at most beside its key and value.
+const maxOverhead = 5 + 1 + 5 + 5 + 5 + 5 + 1
+
+func zigzag(v int32) uint32 { return uint32(v)<<1 ^ uint32(v>>31) }
+
+// lengthOf is a key's or value's length as the record has it: -1 for nil.
+func lengthOf(p []byte) uint32 {
+	if p == nil {
+		return 1
+	}
+	return uint32(len(p)) << 1
+}
+
+// uvarintSize is the size of an unsigned varint; most are below 2^14.
+func uvarintSize(u uint32) int {
+	if u < 1<<7 {
+		return 1
+	}
+	if u < 1<<14 {
+		return 2
+	}
+	return (bits.Len32(u) + 6) / 7
+}
+
+// putUvarint writes an unsigned varint at b[n:], which has room, and returns the new n.
+func putUvarint(b []byte, n int, u uint32) int {
+	for u >= 0x80 {
+		b[n] = byte(u) | 0x80
+		u >>= 7
+		n++
+	}
+	b[n] = byte(u)
+	return n + 1
+}
+
 // Offsets of the fields of a batch header (Kafka protocol guide, "Record Batch").
 const (
 	atBaseOffset    = 0
@@ -174,24 +251,31 @@ func (b *Batch) Stamp(producerID int64, epoch int16, sequence int32) {
 // combines it with the new header's.
 func (b *Batch) checksum() (crc uint32, size int64) {
 	size = int64(b.WireSize() - HeaderSize)
-	if b.summed {
+	if b.compressed != nil {
+		if b.summed != sumOfCompressed {
+			b.recordCRC, b.summed = Sum(0, b.compressed), sumOfCompressed
+		}
 		return b.recordCRC, size
 	}
-	if b.compressed != nil {
-		b.recordCRC = Sum(0, b.compressed)
-	} else {
-		crc := uint32(0)
-		for i, c := range b.chunks {
-			if i == 0 {
-				crc = Sum(crc, c.Buf[HeaderSize:])
-			} else {
-				crc = Sum(crc, c.Buf)
-			}
-		}
-		b.recordCRC = crc
-	}
-	b.summed = true
+	b.sumChunks(len(b.chunks))
 	return b.recordCRC, size
+}
+
+// sumOfCompressed, in place of a number of chunks, says that the compressed form was summed.
+const sumOfCompressed = -1
+
+// sumChunks takes the first n chunks into the checksum. Nothing is appended to them any more.
+func (b *Batch) sumChunks(n int) {
+	if b.summed == sumOfCompressed {
+		b.recordCRC, b.summed = 0, 0
+	}
+	for ; b.summed < n; b.summed++ {
+		records := b.chunks[b.summed].Buf
+		if b.summed == 0 {
+			records = records[HeaderSize:]
+		}
+		b.recordCRC = Sum(b.recordCRC, records)
+	}
 }
 
 // WireSize is the size of what Wire appends.

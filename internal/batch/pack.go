@@ -30,7 +30,7 @@ func (b *Batch) Pack(codec Codec, level int) error {
 	if err != nil {
 		return err
 	}
-	b.summed = false
+	b.recordCRC, b.summed = 0, 0
 	if len(packed) >= b.size-HeaderSize {
 		giveCompressed(packed)
 		return nil
@@ -52,6 +52,6 @@ func (b *Batch) Codec() Codec {
 func (b *Batch) DropPacked() {
 	if b.compressed != nil {
 		giveCompressed(b.compressed)
-		b.compressed, b.summed = nil, false
+		b.compressed = nil
 	}
 }

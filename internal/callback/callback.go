@@ -123,6 +123,9 @@ func (c *Queue) guard(fn func()) {
 	fn()
 }
 
+// Panicked reports a panic that a completion caught itself, to go on with others.
+func (c *Queue) Panicked(value any) { c.panicked(value) }
+
 // Quiet gives a channel that is closed when nothing is queued or running.
 func (c *Queue) Quiet() <-chan struct{} {
 	c.mu.Lock()

@@ -93,7 +93,7 @@ func TestRequestsAllocateNothing(t *testing.T) {
 			send := func() {
 				_, generation := l.Partition.Choice()
 				l.Begin(generation)
-				l.Put(&m, done, 0, false)
+				l.Put(&m, done, 0)
 				l.Commit(true)
 				if err := <-done; err != nil {
 					t.Fatal(err)

@@ -108,7 +108,7 @@ func (sc *scene) put(l *worker.Lane, immediate bool, value string) {
 		sc.t.Fatalf("the lane takes no messages (stopped: %v)", stopped)
 	}
 	m := batch.Message{Value: []byte(value)}
-	if full := l.Put(&m, sc, 0, false); full != nil {
+	if full := l.Put(&m, sc, 0); full != nil {
 		sc.t.Fatalf("no room in %s", full.Name)
 	}
 	l.Commit(immediate)

@@ -34,6 +34,7 @@ type Lane struct {
 	taken    uint64 // largest ordinal given to a connection
 	force    bool   // PutAnyway
 	flushing bool   // the open batch is due although it is not full
+	stirred  bool   // a batch was opened or closed since the last Commit
 
 	inFlight  int    // attempts of this term without an answer
 	term      uint64 // attempts of earlier terms do not count any more
@@ -91,19 +92,60 @@ func (l *Lane) Begin(generation uint64) (ok, stopped bool) {
 	return false, stopped
 }
 
-// Put encodes a message into the open batch. done hears of it, if not nil; joins
-// says that it follows, in the same call and with the same completer, the
-// message put before. The account whose limit refused the message is returned,
-// and nothing has changed then. Between Begin and Commit.
-func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool) (full *memory.Account) {
+// PutOne is Begin, Put and Commit for a call of one message, the way most come.
+// Not ok: the message is not taken, and Begin or Put says why.
+func (l *Lane) PutOne(generation uint64, m *batch.Message, done batch.Completer, arg int32, immediate bool) (buffered int, ok bool) {
+	l.mu.Lock()
+	if l.generation != generation || l.state == Stopped {
+		l.mu.Unlock()
+		return 0, false
+	}
+	if b := l.open; b == nil || !l.append(b, m, done, arg) {
+		if full := l.putSlowly(m, done, arg); full != nil {
+			l.unlock()
+			return 0, false
+		}
+	}
+	return l.Commit(immediate), true
+}
+
+// Put encodes a message into the open batch. done hears of it, if not nil, with
+// arg. The account whose limit refused the message is returned, and nothing has
+// changed then. Between Begin and Commit.
+func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32) (full *memory.Account) {
+	if b := l.open; b != nil && l.append(b, m, done, arg) {
+		return nil
+	}
+	return l.putSlowly(m, done, arg)
+}
+
+// append is Put for a message that fits the open batch without more memory, and
+// is not the last one that the batch takes.
+func (l *Lane) append(b *batch.Batch, m *batch.Message, done batch.Completer, arg int32) (ok bool) {
+	if l.Partition.limits.Messages != nil || b.Count()+1 == l.cfg.BatchRecords {
+		return false
+	}
+	stamped := m.Time
+	if stamped == 0 {
+		// Never below the base: the clock of every few milliseconds may lag
+		// behind the one that was read when the batch opened.
+		m.Time = max(l.host.Clock(), b.BaseTime())
+	}
+	at, ok := b.TryAppend(m, l.cfg.BatchBytes)
+	if ok && done != nil {
+		l.note(b, done, at, arg, m.Time)
+	}
+	m.Time = stamped
+	return ok
+}
+
+func (l *Lane) putSlowly(m *batch.Message, done batch.Completer, arg int32) (full *memory.Account) {
 	stamped := m.Time
 	b := l.open
 	if b == nil {
 		b = l.openBatch()
 	}
 	if stamped == 0 {
-		// Never below the base: the clock of every few milliseconds may lag
-		// behind the one that was read when the batch opened.
 		m.Time = max(l.host.Clock(), b.BaseTime())
 	}
 	size, body := b.RecordSize(m)
@@ -126,7 +168,7 @@ func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool
 	}
 	at := b.Append(m, size, body)
 	if done != nil {
-		l.note(b, done, at, arg, joins, m.Time)
+		l.note(b, done, at, arg, m.Time)
 	}
 	if b.Count() == l.cfg.BatchRecords {
 		l.close(l.now())
@@ -138,7 +180,7 @@ func (l *Lane) Put(m *batch.Message, done batch.Completer, arg int32, joins bool
 // PutAnyway is Put for a message that was accepted before, whatever the limits.
 func (l *Lane) PutAnyway(m *batch.Message, done batch.Completer, arg int32) {
 	l.force = true
-	l.Put(m, done, arg, false)
+	l.Put(m, done, arg)
 	l.force = false
 }
 
@@ -146,6 +188,8 @@ func (l *Lane) openBatch() *batch.Batch {
 	// The real clock: after a suspend the other one is stale (ENGINE_RULES 17).
 	b := batch.New(time.Now())
 	b.Generation = l.generation
+	b.Raw = !l.prepares()
+	l.stirred = true
 	l.Partition.count(b.Generation, 1)
 	l.open = b
 	return b
@@ -192,12 +236,8 @@ func (l *Lane) charge(b *batch.Batch, size int) (full *memory.Account) {
 
 // note keeps a completion. Its block is charged whatever the limits: the message
 // is in the batch already.
-func (l *Lane) note(b *batch.Batch, done batch.Completer, at, arg int32, joins bool, ms int64) {
-	delta := int32(ms - b.BaseTime())
-	if joins && b.Extend(at, arg, delta) {
-		return
-	}
-	if b.AddEntry(batch.Entry{Done: done, First: at, Count: 1, Arg: arg, TimeDelta: delta}) {
+func (l *Lane) note(b *batch.Batch, done batch.Completer, at, arg int32, ms int64) {
+	if b.Note(done, at, arg, int32(ms-b.BaseTime())) {
 		l.Partition.limits.Bytes.Charge(batch.EntryBlockBytes)
 		b.AddCharge(batch.EntryBlockBytes, 0)
 	}
@@ -206,6 +246,13 @@ func (l *Lane) note(b *batch.Batch, done batch.Completer, at, arg int32, joins b
 // Commit ends a call's messages: immediate ones wait for no linger. It unlocks
 // the lane and answers how many messages its open batch holds.
 func (l *Lane) Commit(immediate bool) (buffered int) {
+	if b := l.open; b != nil && !l.stirred && (immediate && b.Immediate || !immediate && b.Lingering) && !l.Partition.limits.Bytes.Waiting() {
+		// The batch has grown, and that is all: who is to hear of it has heard.
+		buffered = b.Count()
+		l.mu.Unlock()
+		return buffered
+	}
+	l.stirred = false
 	var linger time.Time
 	if b := l.open; b != nil && b.Count() > 0 {
 		buffered = b.Count()
@@ -251,7 +298,7 @@ func (l *Lane) lastClosed() int {
 // topic asks for that, is left to whoever unlocks the lane.
 func (l *Lane) close(now time.Time) {
 	b := l.open
-	l.open, l.flushing = nil, false
+	l.open, l.flushing, l.stirred = nil, false, true
 	if b == nil {
 		return
 	}

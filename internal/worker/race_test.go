@@ -92,7 +92,7 @@ func TestRule08Concurrently(t *testing.T) {
 				_, generation := p.Choice()
 				l.Begin(generation)
 				o := &once{crowd: c}
-				l.Put(&batch.Message{Value: make([]byte, 100)}, o, 0, false)
+				l.Put(&batch.Message{Value: make([]byte, 100)}, o, 0)
 				l.Commit(true)
 				if i%7 == 0 {
 					// What was on the wire is forgotten: it gets no outcome either.

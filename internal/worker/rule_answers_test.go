@@ -278,7 +278,7 @@ func (s *scripted) putAt(when time.Time, n int) (list []*note) {
 		note := &note{id: len(s.notes)}
 		s.notes = append(s.notes, note)
 		m := batch.Message{Value: []byte("old"), Time: when.UnixMilli()}
-		if full := s.lane.Put(&m, note, 0, false); full != nil {
+		if full := s.lane.Put(&m, note, 0); full != nil {
 			s.t.Fatalf("no room in %s", full.Name)
 		}
 		s.lane.Commit(true)

@@ -271,7 +271,7 @@ func TestRule10LimitRefusesAndChangesNothing(t *testing.T) {
 		s.begin()
 		m := batch.Message{Value: make([]byte, 300)}
 		before := limited.Used()
-		full := s.lane.Put(&m, nil, 0, false)
+		full := s.lane.Put(&m, nil, 0)
 		s.lane.Commit(true)
 		if limited.Used() > 4000 {
 			t.Fatalf("%d bytes are charged", limited.Used())

@@ -241,7 +241,7 @@ func (s *scripted) add() *note {
 	n := &note{id: len(s.notes)}
 	s.notes = append(s.notes, n)
 	m := batch.Message{Value: fmt.Appendf(nil, "message %d", n.id)}
-	if full := s.lane.Put(&m, n, 0, false); full != nil {
+	if full := s.lane.Put(&m, n, 0); full != nil {
 		s.t.Fatalf("no room for message %d in %s", n.id, full.Name)
 	}
 	return n

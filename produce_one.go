@@ -1,0 +1,33 @@
+package ekaf
+
+import "github.com/ekaf-go/ekaf/internal/batch"
+
+// produceOne is produce for a call of one message, where nothing stands in its
+// way: the topic's partitions are known and can be reached, and its worker has
+// room. Else it does nothing and is not ok; produce then finds what it is.
+//
+// A program that publishes from its request path makes this call and no other, so
+// it does without what only lists, refusals and waiting need.
+func (t *topic) produceOne(m *Message, done batch.Completer, immediate bool) (b Buffered, ok bool) {
+	v := t.view.Load()
+	if v == nil || t.down.Load() || t.check(m) != nil {
+		return b, false
+	}
+	c, err := t.route(v, m, 1, len(m.Key)+len(m.Value)+16)
+	if err != nil {
+		return b, false
+	}
+	arg := int32(0)
+	if done == nil {
+		arg = batch.OwnPlace
+		if m.Callback != nil {
+			done = completion(m.Callback)
+		}
+	}
+	bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
+	if !m.Timestamp.IsZero() {
+		bm.Time = m.Timestamp.UnixMilli()
+	}
+	buffered, ok := c.partition.Lane(c.worker).PutOne(c.generation, &bm, done, arg, immediate)
+	return Buffered{Partition: c.partition.ID, Worker: c.worker, Messages: buffered}, ok
+}
