@@ -45,7 +45,10 @@ var arrows = map[string][]string{
 		".", "internal/conn", "github.com/twmb/franz-go/pkg/sasl/...", "github.com/jcmturner/gokrb5/...",
 		"github.com/pavlo-v-chernykh/keystore-go/...", "software.sslmate.com/...",
 	},
-	"internal/docs": {".", "internal/worker", "internal/batch", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/docs": {".", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
+	// What others observe a producer with stands above the product, and shares one table.
+	"internal/metrics": {".", "internal/worker"},
+	"ekafprom":         {".", "internal/metrics", "github.com/prometheus/client_golang/prometheus"},
 	// The HTTP door, and the taking apart of what comes through it.
 	"gateway":          {".", "internal/payload", "github.com/klauspost/compress/..."},
 	"internal/payload": {},

@@ -80,11 +80,13 @@ func (h Histogram) Since(earlier Histogram) Histogram {
 	return h
 }
 
-func (h *Histogram) add(o Histogram) {
+// Plus is what two histograms count together.
+func (h Histogram) Plus(o Histogram) Histogram {
 	for i := range h.Counts {
 		h.Counts[i] += o.Counts[i]
 	}
 	h.Sum += o.Sum
+	return h
 }
 
 // Latency says where the time of batches goes. Time is taken once for a batch,
@@ -104,11 +106,12 @@ type Latency struct {
 	Delivery Histogram
 }
 
-func (l *Latency) add(o Latency) {
-	l.Linger.add(o.Linger)
-	l.Queue.add(o.Queue)
-	l.RoundTrip.add(o.RoundTrip)
-	l.Delivery.add(o.Delivery)
+// Plus is what two count together.
+func (l Latency) Plus(o Latency) Latency {
+	return Latency{
+		Linger: l.Linger.Plus(o.Linger), Queue: l.Queue.Plus(o.Queue),
+		RoundTrip: l.RoundTrip.Plus(o.RoundTrip), Delivery: l.Delivery.Plus(o.Delivery),
+	}
 }
 
 func latencyOf(from *histogram.Latency) (l Latency) {

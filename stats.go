@@ -103,7 +103,7 @@ func (p *Producer) Stats() Stats {
 		ts := t.stats(s.Brokers)
 		s.Topics[name] = ts
 		s.Counters.add(ts.Counters)
-		s.Latency.add(ts.Latency)
+		s.Latency = s.Latency.Plus(ts.Latency)
 		addCounts(s.Dropped, ts.Dropped)
 		addCounts(s.Refused, ts.Refused)
 	}

@@ -4,7 +4,8 @@
 //	ekaf.OptionTable ─┐
 //	events.go ────────┤                 README.md
 //	worker.RulingOf ──┼──► tables ──►   docs/errors.md        between
-//	CanMove × 3 ──────┘                 docs/architecture.md  <!-- made: NAME --> and <!-- end -->
+//	CanMove × 3 ──────┤                 docs/architecture.md  <!-- made: NAME --> and <!-- end -->
+//	metrics.Table ────┘                 docs/metrics.md
 //
 //	README.md, docs/*.md ──► blocks of Go ──► gofmt, go build, and the README's program is run
 //

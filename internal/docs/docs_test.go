@@ -34,6 +34,7 @@ func TestDocs(t *testing.T) {
 			"worker states": Machine(worker.States(), worker.CanMove),
 			"batch states":  Machine(batch.States(), batch.CanMove),
 		},
+		"docs/metrics.md": {"metrics": Metrics(), "buckets": Buckets(), "reasons": Reasons()},
 	}
 	for name, parts := range made {
 		path := filepath.Join(root, filepath.FromSlash(name))

@@ -6,10 +6,12 @@ import (
 	"go/parser"
 	"go/token"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/internal/metrics"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
@@ -180,4 +182,43 @@ func Machine[S fmt.Stringer](states []S, canMove func(from, to S) bool) string {
 		rows = append(rows, []string{"**" + from.String() + "**", orDash(strings.Join(to, ", "))})
 	}
 	return table("from|to", rows)
+}
+
+// Metrics is the table of all metrics.
+func Metrics() string {
+	var rows [][]string
+	for _, m := range metrics.Table() {
+		labels := make([]string, len(m.Labels))
+		for i, label := range m.Labels {
+			labels[i] = code(label)
+		}
+		rows = append(rows, []string{code(m.Name), m.Kind.String(), strings.Join(labels, ", "), code(m.OTel), code(m.Unit), m.Help})
+	}
+	return table("Prometheus|kind|labels|OpenTelemetry|unit|what it says", rows)
+}
+
+// Buckets lists the bounds of the histograms' buckets.
+func Buckets() string {
+	var list []string
+	for _, bound := range ekaf.LatencyBounds() {
+		list = append(list, shortest(bound))
+	}
+	return strings.Join(list, ", ") + ", and above.\n"
+}
+
+// shortest is a duration without seconds that are none: 5m for 5m0s.
+func shortest(d time.Duration) string {
+	if text, minutes := strings.CutSuffix(d.String(), "m0s"); minutes {
+		return text + "m"
+	}
+	return d.String()
+}
+
+// Reasons lists the values of the label reason.
+func Reasons() string {
+	var list []string
+	for _, name := range append(metrics.Reasons(), metrics.Other) {
+		list = append(list, code(name))
+	}
+	return strings.Join(list, ", ") + "; or the name of a Kafka error, as it is.\n"
 }
