@@ -3,82 +3,112 @@
 package ekaf_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/ekaf-go/ekaf"
-	"github.com/ekaf-go/ekaf/ekaftest"
 )
 
-// TestAsyncAllocates nothing per message: neither the call, nor the batch, nor the
-// outcome. The embedded broker allocates for each request, so few and large ones
-// are made, and what the calls themselves allocate is measured while it is silent.
-func TestAsyncAllocatesNothing(t *testing.T) {
-	var outcomes atomic.Int64
-	callback := func(ekaf.Ack, error) { outcomes.Add(1) }
-	value := make([]byte, 100)
-	plain := ekaf.Value(value)
-	keyed := ekaf.KeyValue([]byte("a key"), value)
-	told := plain.Then(callback)
-	hundred := make([]ekaf.Message, 100)
-	for i := range hundred {
-		hundred[i] = ekaf.KeyValue(fmt.Sprint("key", i), value)
+// TestSteadyStateAllocatesNothing counts every allocation of the process, from the
+// call to the outcome: sender, connection, answers and callbacks included. What is
+// left belongs to batches and requests, and is divided by hundreds of messages.
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	p, err := ekaf.New(ekaf.Brokers(brokerProcess(t)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	cases := map[string][]ekaf.Message{
-		"without a callback": {plain}, "with a key": {keyed}, "with a callback": {told}, "a hundred": hundred,
+	h, err := p.Topic("events")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, messages := range cases {
-		t.Run(name, func(t *testing.T) {
-			c := ekaftest.Start(t, ekaftest.Topic("events", 4))
-			p := newProducer(t, c)
-			h, err := p.Topic("events")
-			if err != nil {
-				t.Fatal(err)
-			}
-			round := func(calls int) {
-				for range calls {
-					if err := h.ProduceAsync(t.Context(), messages...); err != nil {
+	const messages, rounds = 20_000, 4
+	for _, c := range steadyCases(h) {
+		t.Run(c.name, func(t *testing.T) {
+			told := c.told
+			least := uint64(1 << 60)
+			for range rounds { // the first rounds fill the pools; a collection may empty them
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for sent := 0; sent < messages; sent += c.size {
+					if err := c.call(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
-			}
-			for range 3 { // fills the pools
-				round(20_000 / len(messages))
 				if err := p.Flush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-			}
-			// The broker hangs: what is allocated now is ours.
-			c.Network(0).Blackhole()
-			time.Sleep(20 * time.Millisecond)
-			round(100)
-			const calls = 2_000
-			least := uint64(1 << 60)
-			for range 5 {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				round(calls / len(messages))
 				runtime.ReadMemStats(&after)
 				least = min(least, after.Mallocs-before.Mallocs)
 			}
-			if err := c.Network(0).Heal(); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			// Chunks, batches and the growth of lists: some per batch, not per message.
-			per := float64(least) / calls
+			per := float64(least) / messages
 			t.Logf("%.4f allocations per message", per)
-			if per > 0.01 {
-				t.Errorf("%.3f allocations per message", per)
+			if per > c.most {
+				t.Errorf("%.4f allocations per message, want %g at most", per, c.most)
+			}
+			if n := told.Load(); n != 0 && n != rounds*messages {
+				t.Errorf("%d outcomes of %d messages", n, rounds*messages)
 			}
 		})
 	}
-	if outcomes.Load() == 0 {
-		t.Error("no callback ran")
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
+}
+
+type steadyCase struct {
+	name string
+	size int // messages of a call
+	most float64
+	told *atomic.Int64 // outcomes heard of
+	call func(context.Context) error
+}
+
+func steadyCases(h *ekaf.TopicProducer) []steadyCase {
+	value := make([]byte, 100)
+	plain, keyed := ekaf.Value(value), ekaf.KeyValue([]byte("a key"), value)
+	together, split, placed := make([]ekaf.Message, 100), make([]ekaf.Message, 100), make([]ekaf.Message, 100)
+	for i := range split {
+		together[i], split[i] = plain, ekaf.KeyValue(fmt.Sprint("key", i), value)
+		placed[i] = plain.OnPartition(int32(i % 4))
+	}
+	var cases []steadyCase
+	add := func(name string, size int, most float64, call func(ctx context.Context, told *atomic.Int64) error) {
+		told := new(atomic.Int64)
+		cases = append(cases, steadyCase{name, size, most, told, func(ctx context.Context) error { return call(ctx, told) }})
+	}
+	for name, list := range map[string][]ekaf.Message{
+		"one": {plain}, "keyed": {keyed}, "a hundred": together, "a hundred keys": split, "a hundred placed": placed,
+	} {
+		var answered func(ekaf.Acked, error)
+		add(name+", async", len(list), 0.005, func(ctx context.Context, _ *atomic.Int64) error {
+			return h.ProduceAsync(ctx, list...)
+		})
+		add(name+", batched", len(list), 0.005, func(ctx context.Context, _ *atomic.Int64) error {
+			_, err := h.ProduceAsyncBatched(ctx, list...)
+			return err
+		})
+		add(name+", a callback for the call", len(list), 0.005, func(ctx context.Context, told *atomic.Int64) error {
+			if answered == nil {
+				answered = func(a ekaf.Acked, _ error) { told.Add(int64(a.Len())) }
+			}
+			_, err := h.ProduceAsyncBatchedFunc(ctx, answered, list...)
+			return err
+		})
+	}
+	var callback ekaf.Callback
+	add("a callback for each", 1, 0.005, func(ctx context.Context, told *atomic.Int64) error {
+		if callback == nil {
+			callback = func(ekaf.Ack, error) { told.Add(1) }
+		}
+		return h.ProduceAsync(ctx, plain.Then(callback))
+	})
+	// A request for each call: what is left is the sender's and the lane's.
+	add("sync", 100, 0.05, func(ctx context.Context, _ *atomic.Int64) error {
+		_, err := h.ProduceSync(ctx, together...)
+		return err
+	})
+	return cases
 }

@@ -48,8 +48,9 @@ func (fn completion) Inline() bool { return false }
 // carried messages of the call, however many they were; acks are made of the
 // runs when somebody looks at them.
 type call struct {
+	home *sync.Pool // of its producer
 	fn   func(Acked, error)
-	done chan struct{} // 1-buffered; of a sync call
+	done chan struct{} // 1-buffered; of sync calls
 	// places gives each message's place among the completions, where messages
 	// were put in another order than they were given; nil: the same order.
 	places []int32
@@ -60,18 +61,19 @@ type call struct {
 	over  bool // the caller has gone
 }
 
-var calls = sync.Pool{New: func() any { return new(call) }}
-
-func newCall(topic string, n int, fn func(Acked, error)) *call {
-	c := calls.Get().(*call)
-	c.fn, c.over, c.done, c.places = fn, false, nil, nil
-	if fn == nil {
-		// Made anew: a channel belongs to the synctest bubble it was made in, and
-		// the pool is shared by all tests of a program.
+// newCall takes a call from the producer's pool. It is the producer's and not the
+// program's because a channel belongs to the synctest bubble that it was made in.
+func (t *topic) newCall(n int, fn func(Acked, error)) *call {
+	c, _ := t.producer.calls.Get().(*call)
+	if c == nil {
+		c = &call{home: &t.producer.calls}
+	}
+	c.fn, c.over, c.places = fn, false, nil
+	if fn == nil && c.done == nil {
 		c.done = make(chan struct{}, 1)
 	}
 	c.left = n
-	c.acked = Acked{topic: topic, n: n}
+	c.acked = Acked{topic: t.name, n: n}
 	return c
 }
 
@@ -128,7 +130,7 @@ func (c *call) resolve(run ackRun) {
 	}
 	fn := c.fn
 	acked := c.answer()
-	calls.Put(c)
+	c.home.Put(c)
 	fn(acked, acked.firstErr())
 }
 

@@ -35,6 +35,7 @@ type Producer struct {
 
 	identities *identity.Source
 	callbacks  *callback.Queue
+	calls      sync.Pool // of *call
 	events     *eventQueue
 	pool       *pool.Pool
 	statsd     *statsdSockets

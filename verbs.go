@@ -203,7 +203,7 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
-	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: newCall(t.name, len(msgs), fn)}
+	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: t.newCall(len(msgs), fn)}
 	t.accept(ctx, msgs, &o)
 	if len(o.refusals) == len(msgs) {
 		return o.receipt, o.answer(len(msgs))
@@ -248,7 +248,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
 		return Acked{}, err
 	}
-	c := newCall(t.name, len(msgs), nil)
+	c := t.newCall(len(msgs), nil)
 	o := order{immediate: true, policy: t.settings.whenFullSync, call: c}
 	taken := false
 	if len(msgs) == 1 {
@@ -263,7 +263,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 			c.refuse(int32(r.index), r.err)
 		}
 		acked := c.answer()
-		calls.Put(c)
+		c.home.Put(c)
 		return acked, o.answer(len(msgs))
 	}
 	for _, r := range o.refusals {
@@ -279,7 +279,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 		<-c.done
 	}
 	acked := c.answer()
-	calls.Put(c)
+	c.home.Put(c)
 	return acked, acked.firstErr()
 }
 
