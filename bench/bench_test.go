@@ -203,15 +203,15 @@ func TestEverySuiteHasRowsAndTellsThemApart(t *testing.T) {
 			}
 			names[row] = true
 		}
-		if _, err := pick(s.clients); err != nil || len(names) == 0 {
-			t.Errorf("suite %s: %d rows, %v", name, len(names), err)
+		if len(names) == 0 {
+			t.Errorf("suite %s has no rows", name)
 		}
 	}
 }
 
 func TestTheCommandLineIsChecked(t *testing.T) {
 	for _, args := range [][]string{{"-suite", "nope"}, {"-clients", "nobody"}, {"-row", "no such row"}, {"-rounds", "0"}, {"-nonsense"}} {
-		if _, err := parse(args); err == nil {
+		if _, _, err := parse(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}
 	}

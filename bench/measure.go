@@ -23,6 +23,7 @@ type Job struct {
 	Client  string
 	Row     load.Row
 	Broker  string
+	Control string // the counting broker's control port, or empty
 	Topic   string
 	Timeout time.Duration
 	Profile string // file for a CPU profile of the measured part, or empty
@@ -37,12 +38,15 @@ type Sample struct {
 	Time   string   `json:"time"` // UTC, when it ended
 	Go     string   `json:"go"`
 	CPUs   int      `json:"cpus"` // which the process could use
+	// Machine is the system, its processor and the number of its CPUs.
+	Machine string `json:"machine,omitempty"`
 
 	Acked int    `json:"acked"` // warm-up included
 	Sum   uint64 `json:"sum"`   // of the values sent, as the broker sums them
 
 	CPUPerRecord    float64 `json:"cpu_ns_per_record"` // user and system, of the whole process
 	RecordsPerS     float64 `json:"records_per_s"`
+	CallsPerS       float64 `json:"calls_per_s,omitempty"` // records, by the time at which the last call returned
 	AllocsPerRecord float64 `json:"allocs_per_record"`
 	BytesPerRecord  float64 `json:"bytes_per_record"` // allocated
 	GCs             int     `json:"gcs"`
@@ -53,10 +57,21 @@ type Sample struct {
 	P999 time.Duration `json:"p999_ns,omitempty"`
 	// First is the time from the constructor's call to the first ack.
 	First time.Duration `json:"first_ack_ns,omitempty"`
+	// Trips is First in round trips, where the broker answers all requests so
+	// late that nothing else counts.
+	Trips float64 `json:"round_trips,omitempty"`
+
+	// Held is the memory which a client with nothing to do holds: the growth
+	// of the resident set; HeldHeap that of Go's heap and stacks after a
+	// collection.
+	Held     int64 `json:"held_bytes,omitempty"`
+	HeldHeap int64 `json:"held_heap_bytes,omitempty"`
 
 	// The following are the broker's, over warm-up and measured records.
 	BatchRecords float64 `json:"records_per_batch,omitempty"`
 	Requests     float64 `json:"records_per_request,omitempty"`
+	WireBytes    float64 `json:"wire_bytes_per_record,omitempty"` // of batches, headers included
+	Exchanges    int64   `json:"requests,omitempty"`              // of any kind, until the first ack
 	BrokerCPU    float64 `json:"broker_cpu_ns_per_record,omitempty"`
 
 	NotOffered bool   `json:"not_offered,omitempty"`
@@ -87,19 +102,20 @@ func measure(ctx context.Context, job Job) (Sample, error) {
 		return Sample{}, fmt.Errorf("cannot measure %q: there is no such client", job.Client)
 	}
 	l := load.New(job.Row, job.Broker, job.Topic)
-	s := Sample{Go: runtime.Version(), CPUs: runtime.GOMAXPROCS(0)}
-	began := time.Now()
-	cl, err := entry.New(ctx, l)
-	if err != nil {
-		return s, err
+	s := Sample{Go: runtime.Version(), CPUs: runtime.GOMAXPROCS(0), Machine: machine()}
+	run := measureSteady
+	switch job.Row.Measure {
+	case load.FirstAck:
+		run = measureFirst
+	case load.Idle:
+		run = measureIdle
+	case load.Downtime:
+		run = measureDowntime
+	case load.Rates:
+		run = measureRates
 	}
-	if job.Row.Measure == load.FirstAck {
-		l.Expect(1)
-		if err := cl.Sync(ctx, 0); err != nil {
-			return s, err
-		}
-		s.First = time.Since(began)
-	} else if err := measureSteady(ctx, job, l, cl, &s); err != nil {
+	cl, err := run(ctx, job, l, entry.New, &s)
+	if err != nil {
 		return s, err
 	}
 	if err := cl.Close(); err != nil {
@@ -109,36 +125,69 @@ func measure(ctx context.Context, job Job) (Sample, error) {
 	return s, nil
 }
 
+// measureFirst measures from the constructor's call to the first ack.
+func measureFirst(ctx context.Context, job Job, l *load.Load, make clients.Factory, s *Sample) (clients.Client, error) {
+	l.Expect(1)
+	began := time.Now()
+	cl, err := make(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	err = cl.Sync(ctx, 0)
+	s.First = time.Since(began)
+	if job.Row.DelayAll {
+		s.Trips = float64(s.First / job.Row.Delay)
+	}
+	return cl, err
+}
+
 // measureSteady warms the client up and measures it from there to the last ack.
-func measureSteady(ctx context.Context, job Job, l *load.Load, cl clients.Client, s *Sample) error {
+func measureSteady(ctx context.Context, job Job, l *load.Load, make clients.Factory, s *Sample) (clients.Client, error) {
 	part := throughput
 	if l.Row.Measure == load.Latency {
 		part = latency
 	}
-	if l.Warmup > 0 {
-		l.Expect(l.Warmup)
-		if _, err := part(ctx, l, cl, 0, l.Warmup); err != nil {
-			return fmt.Errorf("cannot warm up: %w", err)
-		}
+	cl, err := warm(ctx, l, make, part)
+	if err != nil {
+		return nil, err
 	}
-	l.Expect(l.Total())
-	runtime.GC()
 	stop, err := profile(job.Profile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer stop()
 	before := read()
 	times, err := part(ctx, l, cl, l.Warmup, l.Total())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.fill(before, read(), l.Records)
 	if len(times) > 0 {
 		slices.Sort(times)
 		s.P50, s.P99, s.P999 = quantile(times, 0.5), quantile(times, 0.99), quantile(times, 0.999)
 	}
-	return nil
+	return cl, nil
+}
+
+// way is how records are given to a client and waited for.
+type way func(ctx context.Context, l *load.Load, cl clients.Client, from, to int) ([]time.Duration, error)
+
+// warm makes a client and has it produce what comes before the measured part,
+// in that part's own way. It leaves no garbage.
+func warm(ctx context.Context, l *load.Load, make clients.Factory, part way) (clients.Client, error) {
+	cl, err := make(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	if l.Warmup > 0 {
+		l.Expect(l.Warmup)
+		if _, err := part(ctx, l, cl, 0, l.Warmup); err != nil {
+			return nil, fmt.Errorf("cannot warm up: %w", err)
+		}
+	}
+	l.Expect(l.Total())
+	runtime.GC()
+	return cl, nil
 }
 
 // profile writes a CPU profile until stop is called, if a file is named.
@@ -159,14 +208,27 @@ func profile(file string) (stop func(), err error) {
 
 // throughput produces records from to to-1 and waits for their acks.
 func throughput(ctx context.Context, l *load.Load, cl clients.Client, from, to int) ([]time.Duration, error) {
+	if err := hand(ctx, l, cl, from, to); err != nil {
+		return nil, err
+	}
+	return nil, settle(ctx, l, cl)
+}
+
+// hand gives records to the client and does not wait for them.
+func hand(ctx context.Context, l *load.Load, cl clients.Client, from, to int) error {
 	err := share(l.Goroutines, from, to, func(_, from, to int) error { return cl.Produce(ctx, from, to) })
-	if err == nil {
-		err = cl.Flush(ctx)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot produce: %w", err)
+		return fmt.Errorf("cannot produce: %w", err)
 	}
-	return nil, l.Wait(ctx)
+	return nil
+}
+
+// settle waits for the outcomes of all that was handed over.
+func settle(ctx context.Context, l *load.Load, cl clients.Client) error {
+	if err := cl.Flush(ctx); err != nil {
+		return fmt.Errorf("cannot flush: %w", err)
+	}
+	return l.Wait(ctx)
 }
 
 // latency has callers which each wait for an ack before the next record. The

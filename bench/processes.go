@@ -1,19 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/ekaf-go/ekaf/bench/broker"
+	"github.com/ekaf-go/ekaf/bench/load"
 )
 
 // Roles, which are pinned to CPUs of their own.
@@ -24,11 +23,10 @@ const (
 
 // brokerProcess is this program again, as the counting broker.
 type brokerProcess struct {
-	cmd     *exec.Cmd
-	stdin   io.Closer // closing it ends the process
-	addr    string
-	control net.Conn
-	answers *bufio.Reader
+	control
+	cmd   *exec.Cmd
+	stdin io.Closer // closing it ends the process
+	addr  string
 }
 
 func startBroker(ctx context.Context, pin bool) (*brokerProcess, error) {
@@ -50,17 +48,15 @@ func startBroker(ctx context.Context, pin bool) (*brokerProcess, error) {
 	if err := start(b.cmd, roleBroker, 1, pin); err != nil {
 		return nil, fmt.Errorf("cannot start the broker: %w", err)
 	}
-	var control string
-	if _, err := fmt.Fscanf(stdout, "kafka %s control %s\n", &b.addr, &control); err != nil {
+	var port string
+	if _, err := fmt.Fscanf(stdout, "kafka %s control %s\n", &b.addr, &port); err != nil {
 		b.stop()
 		return nil, fmt.Errorf("cannot read the broker's address: %w", err)
 	}
-	b.control, err = net.Dial("tcp", control)
-	if err != nil {
+	if b.control, err = dialControl(port); err != nil {
 		b.stop()
-		return nil, fmt.Errorf("cannot reach the broker's control port: %w", err)
+		return nil, err
 	}
-	b.answers = bufio.NewReader(b.control)
 	return b, nil
 }
 
@@ -71,49 +67,29 @@ func start(cmd *exec.Cmd, role, cpus int, pin bool) error {
 	return cmd.Start()
 }
 
-// ask sends one line to the control port and returns the answer.
-func (b *brokerProcess) ask(line string) (string, error) {
-	if _, err := fmt.Fprintln(b.control, line); err != nil {
-		return "", fmt.Errorf("cannot ask the broker: %w", err)
-	}
-	answer, err := b.answers.ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("cannot read the broker's answer: %w", err)
-	}
-	answer = strings.TrimSpace(answer)
-	if why, failed := strings.CutPrefix(answer, "error: "); failed {
-		return "", fmt.Errorf("the broker answers %q: %s", line, why)
-	}
-	return answer, nil
-}
-
 // prepare makes the broker ready for a sample.
-func (b *brokerProcess) prepare(topic string, partitions int, delay time.Duration, verify bool) error {
-	check := "verify off"
+func (b *brokerProcess) prepare(_ context.Context, row load.Row, verify bool) (place, error) {
+	topic := fmt.Sprintf("bench-%d", row.Partitions)
+	check, delay := "verify off", "delay "+row.Delay.String()
 	if verify {
 		check = "verify on"
 	}
-	for _, line := range []string{fmt.Sprintf("topic %s:%d", topic, partitions), "delay " + delay.String(), check, "reset"} {
+	if row.DelayAll {
+		delay += " all"
+	}
+	for _, line := range []string{fmt.Sprintf("topic %s:%d", topic, row.Partitions), delay, check, "away off", "reset"} {
 		if _, err := b.ask(line); err != nil {
-			return err
+			return place{}, err
 		}
 	}
-	return nil
+	return place{broker: b.addr, control: b.control.addr, topic: topic}, nil
 }
 
-func (b *brokerProcess) counters() (c broker.Counters, err error) {
-	line, err := b.ask("counters")
-	if err == nil {
-		err = json.Unmarshal([]byte(line), &c)
-	}
-	return c, err
-}
+func (b *brokerProcess) counted(context.Context) (broker.Counters, error) { return b.counters() }
 
 // stop ends the broker and waits for it.
 func (b *brokerProcess) stop() {
-	if b.control != nil {
-		b.control.Close()
-	}
+	b.control.close()
 	b.stdin.Close()
 	b.cmd.Wait() // it was told to end; how it did is nobody's concern
 }

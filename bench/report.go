@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,6 +32,7 @@ var costs = []column{
 
 var batching = []column{
 	{"rec/batch", func(s Sample) float64 { return s.BatchRecords }, count, false},
+	{"wire B/rec", func(s Sample) float64 { return s.WireBytes }, digits(1), false},
 	{"rec/request", func(s Sample) float64 { return s.Requests }, count, false},
 	{"broker ns/rec", func(s Sample) float64 { return s.BrokerCPU }, digits(1), false},
 }
@@ -43,17 +45,44 @@ var quantiles = []column{
 
 var firstAck = []column{
 	{"to first ack", func(s Sample) float64 { return float64(s.First) }, duration, true},
+	{"round trips", func(s Sample) float64 { return s.Trips }, digits(0), false},
+	{"requests", func(s Sample) float64 { return float64(s.Exchanges) }, digits(0), false},
+}
+
+var holdings = []column{
+	{"held MiB", func(s Sample) float64 { return float64(s.Held) / (1 << 20) }, digits(1), true},
+	{"held heap MiB", func(s Sample) float64 { return float64(s.HeldHeap) / (1 << 20) }, digits(1), true},
+	{"peak RSS MiB", func(s Sample) float64 { return float64(s.PeakRSS) / (1 << 20) }, digits(0), false},
+}
+
+var rates = []column{
+	{"calls/s", func(s Sample) float64 { return s.CallsPerS }, count, true},
+	{"delivered/s", func(s Sample) float64 { return s.RecordsPerS }, count, true},
 }
 
 // columns are the figures that mean something in a row.
 func columns(r load.Row) []column {
 	switch r.Measure {
 	case load.FirstAck:
+		if !r.DelayAll {
+			return firstAck[:1]
+		}
 		return firstAck
+	case load.Idle:
+		return holdings
+	case load.Rates:
+		return slices.Concat(rates, costs[:1])
+	case load.Downtime:
+		return costs
+	case load.Pipe:
+		return slices.Concat(costs[:2], costs[5:6])
 	case load.Latency:
-		return append(append([]column(nil), quantiles...), costs...)
+		return slices.Concat(quantiles, costs)
 	}
-	return append(append([]column(nil), costs...), batching...)
+	if r.Cluster == load.Kafka {
+		return costs // a real broker does not tell what it saw
+	}
+	return slices.Concat(costs, batching)
 }
 
 func digits(n int) func(float64) string {
@@ -117,10 +146,10 @@ func printRow(w io.Writer, row load.Row, cells []cell) {
 
 // baseline is the CPU by which a row's other clients are divided.
 func baseline(row load.Row, cells []cell) (ns float64, name string) {
-	if row.Measure == load.FirstAck {
+	if row.Measure == load.FirstAck || row.Measure == load.Idle {
 		return 0, ""
 	}
-	for _, name := range []string{"ekaf", "limit"} {
+	for _, name := range []string{"ekaf", ekafProduce, "limit"} {
 		for i := range cells {
 			if c := &cells[i]; c.client == name && c.void == nil && !c.notOffered && len(c.samples) > 0 {
 				return c.spread(costs[0].figure).median, name
@@ -153,10 +182,10 @@ func line(c *cell, cols []column, base float64) []string {
 }
 
 // printLegend says what sets each client of the run apart.
-func printLegend(w io.Writer, p plan) {
+func printLegend(w io.Writer, tasks []assignment) {
 	fmt.Fprintln(w)
 	seen := map[string]bool{}
-	for _, a := range p.tasks {
+	for _, a := range tasks {
 		for _, e := range a.clients {
 			if !seen[e.Name] {
 				seen[e.Name] = true

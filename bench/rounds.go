@@ -23,7 +23,7 @@ type cell struct {
 }
 
 // runRow runs all rounds of a row. Each round begins with another client.
-func runRow(ctx context.Context, p plan, b *brokerProcess, a assignment, record *recorder) ([]cell, error) {
+func (h *harness) runRow(ctx context.Context, a assignment) ([]cell, error) {
 	row, cells := a.row, make([]cell, len(a.clients))
 	for i, e := range a.clients {
 		cells[i].client = e.Name
@@ -34,7 +34,7 @@ func runRow(ctx context.Context, p plan, b *brokerProcess, a assignment, record 
 			if c.notOffered || c.void != nil {
 				continue
 			}
-			s, err := runSample(ctx, p, b, row, c.client)
+			s, err := h.runSample(ctx, row, c.client)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
@@ -43,7 +43,7 @@ func runRow(ctx context.Context, p plan, b *brokerProcess, a assignment, record 
 			if err != nil {
 				c.void, s.Void = err, err.Error()
 			}
-			record.add(s)
+			h.record.add(s)
 			c.notOffered = s.NotOffered
 			c.samples = append(c.samples, s)
 		}
@@ -52,37 +52,52 @@ func runRow(ctx context.Context, p plan, b *brokerProcess, a assignment, record 
 }
 
 // runSample runs one client once and checks its word against the broker's.
-func runSample(ctx context.Context, p plan, b *brokerProcess, row load.Row, client string) (Sample, error) {
-	topic := fmt.Sprintf("bench-%d", row.Partitions)
-	if err := b.prepare(topic, row.Partitions, row.Delay, p.verify); err != nil {
-		return Sample{}, err
-	}
-	began, err := b.counters()
+func (h *harness) runSample(ctx context.Context, row load.Row, client string) (Sample, error) {
+	at := h.site(row)
+	where, err := at.prepare(ctx, row, h.verify)
 	if err != nil {
 		return Sample{}, err
 	}
-	job := Job{Client: client, Row: row, Broker: b.addr, Topic: topic, Timeout: p.timeout}
-	if p.profile != "" {
-		if err := os.MkdirAll(p.profile, 0o755); err != nil {
+	began, err := at.counted(ctx)
+	if err != nil {
+		return Sample{}, err
+	}
+	job := Job{Client: client, Row: row, Broker: where.broker, Control: where.control, Topic: where.topic, Timeout: h.timeout}
+	if h.profile != "" {
+		if err := os.MkdirAll(h.profile, 0o755); err != nil {
 			return Sample{}, fmt.Errorf("cannot write profiles: %w", err)
 		}
 		name := strings.NewReplacer(" ", "-", ",", "").Replace(row.Name() + "-" + client)
-		job.Profile = filepath.Join(p.profile, name+".pprof")
+		job.Profile = filepath.Join(h.profile, name+".pprof")
 	}
-	s, err := measureIn(ctx, job, p.pin)
+	var s Sample
+	if program, ok := findProgram(client); ok {
+		s, err = h.runProgram(ctx, program, job)
+	} else {
+		s, err = measureIn(ctx, job, h.pin)
+	}
 	if err != nil || s.NotOffered {
 		return s, err
 	}
-	counted, err := b.counters()
+	counted, err := at.counted(ctx)
 	if err != nil {
 		return s, err
+	}
+	s.seen(row, began, counted)
+	return s, check(s, row, counted, h.verify && row.Cluster == "")
+}
+
+// seen adds what the broker saw.
+func (s *Sample) seen(row load.Row, began, counted broker.Counters) {
+	if row.Measure == load.FirstAck {
+		s.Exchanges = counted.Requests + counted.Others
 	}
 	if counted.Batches > 0 {
 		s.BatchRecords = float64(counted.Records) / float64(counted.Batches)
 		s.Requests = float64(counted.Records) / float64(counted.Requests)
+		s.WireBytes = float64(counted.Bytes) / float64(counted.Records)
 		s.BrokerCPU = float64(counted.CPU-began.CPU) / float64(counted.Records)
 	}
-	return s, check(s, row, counted, p.verify)
 }
 
 // check holds what was to be sent against what the client was told and what

@@ -29,6 +29,10 @@ var suites = map[string]suite{
 	"partitions": {of(partitionRows), []string{"all"}},
 	"goroutines": {of(goroutineRows), []string{"all"}},
 	"latency":    {of(latencyRows), []string{"all"}},
+	"states":     {of(stateRows), []string{"all"}},
+	"original":   {of(originalRows), []string{"ekaf", "franz-go"}},
+	"pipe":       {of(pipeRows), []string{"all"}},
+	"real":       {realTasks, []string{"all"}},
 	"targets":    {targetTasks, []string{"ekaf", "franz-go", "limit"}},
 	"all":        {of(allRows), []string{"all"}},
 }
@@ -141,15 +145,91 @@ func latencyRows() []load.Row {
 	one.Measure, one.Call, one.Records, one.Warmup = load.Latency, "", 20_000, 2_000
 	many := one
 	many.Goroutines, many.Records = 64, 200_000
-	first := one
-	first.Measure, first.Records, first.Warmup = load.FirstAck, 1, 0
-	return []load.Row{one, many, first}
+	return append([]load.Row{one, many}, firstRows()...)
+}
+
+// firstRows are the first ack at once, and with answers so late that only round
+// trips count.
+func firstRows() []load.Row {
+	first := standard()
+	first.Measure, first.Call, first.Records, first.Warmup = load.FirstAck, "", 1, 0
+	late := first
+	late.Delay, late.DelayAll = 100*time.Millisecond, true
+	return []load.Row{first, late}
+}
+
+// stateRows are what a client costs which has nothing to do, or nowhere to send.
+func stateRows() []load.Row {
+	idle := standard()
+	idle.Measure, idle.Partitions, idle.Placement, idle.Records, idle.Warmup = load.Idle, 10_000, load.Explicit, 10_000, 0
+	down := standard()
+	down.Measure, down.Records, down.Buffer = load.Downtime, 1_000_000, 1<<30
+	return []load.Row{idle, down}
+}
+
+// pipeRow is lines from a pipe, as `tail -F | ekaf produce` has them.
+func pipeRow() load.Row {
+	r := standard()
+	r.Measure, r.Call, r.Warmup = load.Pipe, "", 0
+	return r
+}
+
+func pipeRows() []load.Row { return []load.Row{pipeRow()} }
+
+// kafkaRow is the standard row on a real cluster.
+func kafkaRow() load.Row {
+	r := standard()
+	r.Cluster, r.Records = load.Kafka, 1_000_000
+	return r
+}
+
+// realTasks are what a real cluster can be asked for.
+func realTasks() []task {
+	var rows []load.Row
+	for _, change := range []func(*load.Row){
+		func(*load.Row) {},
+		func(r *load.Row) { r.Call = load.Batch },
+		func(r *load.Row) { r.Placement = load.Keyed },
+		func(r *load.Row) { r.ValueBytes, r.Records = 1000, 200_000 },
+		func(r *load.Row) { r.Codec = "zstd" },
+		func(r *load.Row) { r.Measure, r.Call, r.Records, r.Warmup = load.Latency, "", 5_000, 500 },
+		func(r *load.Row) {
+			r.Measure, r.Call, r.Goroutines, r.Records, r.Warmup = load.Latency, "", 64, 50_000, 5_000
+		},
+	} {
+		r := kafkaRow()
+		change(&r)
+		rows = append(rows, r)
+	}
+	return assign(rows)
+}
+
+// originalRows are the benchmarks of the original's README: its two charts,
+// and its three calls for 1,000 to 100,000 messages.
+func originalRows() []load.Row {
+	var rows []load.Row
+	for _, placement := range []string{load.Random, load.Sticky} {
+		r := standard()
+		r.Measure, r.Placement, r.Goroutines, r.Records, r.Warmup = load.Rates, placement, 100, 30_000, 3_000
+		rows = append(rows, r)
+	}
+	for _, call := range []string{load.Multi, load.Callback, load.Immediate} {
+		for _, n := range []int{1_000, 10_000, 100_000} {
+			r := standard()
+			r.Measure, r.Call, r.Placement, r.ValueBytes, r.Records, r.Warmup = load.Rates, call, load.Random, 10, n, 1_000
+			if call == load.Immediate {
+				r.Linger = 0
+			}
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 func allRows() []load.Row {
 	var rows []load.Row
 	seen := map[string]bool{} // the suites share the standard row
-	for _, f := range []func() []load.Row{callRows, sizeRows, codecRows, partitionRows, goroutineRows, latencyRows} {
+	for _, f := range []func() []load.Row{callRows, sizeRows, codecRows, partitionRows, goroutineRows, latencyRows, stateRows, pipeRows, originalRows} {
 		for _, r := range f() {
 			if !seen[r.Name()] {
 				seen[r.Name()] = true

@@ -21,6 +21,10 @@ func targetTasks() []task {
 		task{row: latency[0], clients: []string{"raw", "all"}, rounds: latencyRounds},
 		task{row: latency[1], clients: []string{"ekaf", "franz-go", "sarama", "kafka-go", "confluent"}},
 	)
+	tasks = append(tasks, assign(firstRows(), "ekaf", "franz-go")...)
+	tasks = append(tasks, assign(stateRows(), "ekaf", "franz-go")...)
+	tasks = append(tasks, assign(pipeRows(), ekafProduce, kcat)...)
+	tasks = append(tasks, assign([]load.Row{kafkaRow()}, "all")...)
 	return tasks
 }
 

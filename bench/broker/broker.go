@@ -40,19 +40,21 @@ type Broker struct {
 	counters  counters
 	directory atomic.Pointer[directory]
 	delay     atomic.Int64
+	delayAll  atomic.Bool
 	verify    atomic.Bool
 	nextPID   atomic.Int64
 
-	mu     sync.Mutex // guards the following, and writes of directory
-	opened map[net.Conn]struct{}
+	mu     sync.Mutex        // guards the following, and writes of directory
+	opened map[net.Conn]bool // whether it speaks Kafka
 	ears   []net.Listener
 	closed bool
+	away   bool // hang up on whoever speaks Kafka
 	done   sync.WaitGroup
 }
 
 // New returns a broker which listens nowhere yet.
 func New(cfg Config) (*Broker, error) {
-	b := &Broker{opened: map[net.Conn]struct{}{}}
+	b := &Broker{opened: map[net.Conn]bool{}}
 	b.directory.Store(&directory{byName: map[string]*topic{}, byID: map[[16]byte]*topic{}})
 	b.delay.Store(int64(cfg.Delay))
 	b.verify.Store(cfg.Verify)
@@ -67,11 +69,11 @@ func New(cfg Config) (*Broker, error) {
 // Serve accepts Kafka connections from l until the broker is closed. It takes
 // ownership of l and returns nil after Close.
 func (b *Broker) Serve(l net.Listener) error {
-	return b.accept(l, func(c net.Conn) { newConn(b, c).serve() })
+	return b.accept(l, true, func(c net.Conn) { newConn(b, c).serve() })
 }
 
 // accept runs handle for each connection of l, and closes what is left of it.
-func (b *Broker) accept(l net.Listener, handle func(net.Conn)) error {
+func (b *Broker) accept(l net.Listener, kafka bool, handle func(net.Conn)) error {
 	b.mu.Lock()
 	b.ears = append(b.ears, l)
 	closed := b.closed
@@ -87,20 +89,24 @@ func (b *Broker) accept(l net.Listener, handle func(net.Conn)) error {
 		if err != nil {
 			return fmt.Errorf("cannot accept a connection on %s: %w", l.Addr(), err)
 		}
-		if !b.start(c, handle) {
+		if !b.start(c, kafka, handle) {
 			return c.Close()
 		}
 	}
 }
 
 // start serves c on a goroutine of its own, unless the broker is closed.
-func (b *Broker) start(c net.Conn, handle func(net.Conn)) bool {
+func (b *Broker) start(c net.Conn, kafka bool, handle func(net.Conn)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return false
 	}
-	b.opened[c] = struct{}{}
+	if kafka && b.away {
+		c.Close()
+		return true
+	}
+	b.opened[c] = kafka
 	b.done.Go(func() {
 		handle(c)
 		c.Close()
@@ -155,8 +161,25 @@ func (b *Broker) AddTopic(name string, partitions int) error {
 	return nil
 }
 
-// SetDelay changes the delay of connections made from now on.
-func (b *Broker) SetDelay(d time.Duration) { b.delay.Store(int64(max(d, 0))) }
+// SetDelay changes the delay of connections made from now on. It applies to
+// Produce, or to all requests.
+func (b *Broker) SetDelay(d time.Duration, all bool) {
+	b.delay.Store(int64(max(d, 0)))
+	b.delayAll.Store(all)
+}
+
+// SetAway hangs up on all clients and on whoever connects, until it is called
+// with false. What has been counted stays.
+func (b *Broker) SetAway(away bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = away
+	for c, kafka := range b.opened {
+		if away && kafka {
+			c.Close() // the goroutine which reads it notices and ends
+		}
+	}
+}
 
 // SetVerify switches verification on or off from the next batch on.
 func (b *Broker) SetVerify(on bool) { b.verify.Store(on) }

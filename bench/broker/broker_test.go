@@ -84,7 +84,7 @@ type wire struct {
 func pipe(t testing.TB, b *Broker) *wire {
 	t.Helper()
 	client, server := net.Pipe()
-	if !b.start(server, func(c net.Conn) { newConn(b, c).serve() }) {
+	if !b.start(server, true, func(c net.Conn) { newConn(b, c).serve() }) {
 		t.Fatal("broker is closed")
 	}
 	t.Cleanup(func() { client.Close(); b.Close() })
@@ -403,7 +403,7 @@ func TestControlPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, server := net.Pipe()
-	b.start(server, b.control)
+	b.start(server, false, b.control)
 	defer func() { client.Close(); b.Close() }()
 	lines := bufio.NewReader(client)
 	ask := func(line string) string {

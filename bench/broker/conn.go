@@ -44,7 +44,7 @@ func newConn(b *Broker, c net.Conn) *conn {
 // errs in is worth no log line: the harness sees an ack missing.
 func (c *conn) serve() {
 	if d := time.Duration(c.b.delay.Load()); d > 0 {
-		c.late = newLateness(c.c, d)
+		c.late = newLateness(c.c, d, c.b.delayAll.Load())
 		defer c.late.stop()
 	}
 	for {
@@ -66,14 +66,14 @@ func (c *conn) serve() {
 	}
 }
 
-// reply sends c.out, at once or after the delay. Only Produce is delayed.
+// reply sends c.out, at once or after the delay.
 func (c *conn) reply(h header) error {
 	if c.late == nil {
 		_, err := c.c.Write(c.out)
 		return err
 	}
 	var due time.Time
-	if h.key == int16(kmsg.Produce) {
+	if c.late.all || h.key == int16(kmsg.Produce) {
 		due = time.Now().Add(c.late.delay)
 	}
 	next, ok := c.late.swap(c.out, due)
@@ -89,6 +89,9 @@ func (c *conn) handle(h header) (answer bool, err error) {
 	c.out = append(c.out[:0], 0, 0, 0, 0)
 	c.out = binary.BigEndian.AppendUint32(c.out, uint32(h.correlation))
 	c.f.name(false) // client id
+	if h.key != int16(kmsg.Produce) {
+		c.b.counters.others.Add(1)
+	}
 	if h.key == int16(kmsg.Produce) {
 		if h.version < 3 || h.version > 13 {
 			return false, fmt.Errorf("cannot serve Produce v%d", h.version)
@@ -120,6 +123,7 @@ func (c *conn) grow(n int) []byte {
 // a connection in steady state allocates none.
 type lateness struct {
 	delay time.Duration
+	all   bool // not Produce alone
 	queue chan lateAnswer
 	free  chan []byte
 	dead  chan struct{} // closed when the writer has ended
@@ -130,9 +134,9 @@ type lateAnswer struct {
 	due   time.Time
 }
 
-func newLateness(w io.WriteCloser, delay time.Duration) *lateness {
+func newLateness(w io.WriteCloser, delay time.Duration, all bool) *lateness {
 	l := &lateness{
-		delay: delay, queue: make(chan lateAnswer, maxDelayed),
+		delay: delay, all: all, queue: make(chan lateAnswer, maxDelayed),
 		free: make(chan []byte, maxDelayed), dead: make(chan struct{}),
 	}
 	go l.run(w)

@@ -15,10 +15,11 @@ import (
 //	counters          the Counters as JSON
 //	reset             ok: all counts are 0
 //	topic NAME:COUNT  ok: the topic exists with that many partitions
-//	delay 5ms         ok: connections made from now on answer that late
+//	delay 5ms [all]   ok: connections made from now on answer that late, to Produce or to all
+//	away on|off       ok: clients are hung up on
 //	verify on|off     ok: from the next batch on
 //	anything else     error: why not
-func (b *Broker) ServeControl(l net.Listener) error { return b.accept(l, b.control) }
+func (b *Broker) ServeControl(l net.Listener) error { return b.accept(l, false, b.control) }
 
 func (b *Broker) control(c net.Conn) {
 	lines := bufio.NewScanner(c) // refuses lines over 64 KiB
@@ -50,18 +51,23 @@ func (b *Broker) command(line string) (string, error) {
 			return "", err
 		}
 	case "delay":
+		rest, all := strings.CutSuffix(rest, " all")
 		d, err := time.ParseDuration(rest)
 		if err != nil {
 			return "", fmt.Errorf("cannot set the delay: %w", err)
 		}
-		b.SetDelay(d)
-	case "verify":
+		b.SetDelay(d, all)
+	case "verify", "away":
 		if rest != "on" && rest != "off" {
-			return "", fmt.Errorf("cannot set verify to %q: say on or off", rest)
+			return "", fmt.Errorf("cannot set %s to %q: say on or off", verb, rest)
 		}
-		b.SetVerify(rest == "on")
+		if verb == "away" {
+			b.SetAway(rest == "on")
+		} else {
+			b.SetVerify(rest == "on")
+		}
 	default:
-		return "", fmt.Errorf("cannot do %q: known are counters, reset, topic, delay, verify", verb)
+		return "", fmt.Errorf("cannot do %q: known are counters, reset, topic, delay, away, verify", verb)
 	}
 	return "ok", nil
 }

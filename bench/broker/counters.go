@@ -11,6 +11,7 @@ import (
 type Counters struct {
 	Connections int64 `json:"connections"` // accepted
 	Requests    int64 `json:"requests"`    // Produce requests
+	Others      int64 `json:"others"`      // requests other than Produce
 	Batches     int64 `json:"batches"`     // appended; duplicates are not counted again
 	Records     int64 `json:"records"`     // appended, as the batch headers say
 	Bytes       int64 `json:"bytes"`       // of appended batches, headers included, as sent
@@ -35,10 +36,10 @@ type Counters struct {
 func (c Counters) Faults() int64 { return c.Duplicates + c.OutOfOrder + c.Malformed + c.Unknown }
 
 type counters struct {
-	connections, requests, batches, records, bytes atomic.Int64
-	duplicates, outOfOrder, malformed, unknown     atomic.Int64
-	verified, keyBytes, valueBytes                 atomic.Int64
-	valueSum                                       atomic.Uint64
+	connections, requests, others, batches, records, bytes atomic.Int64
+	duplicates, outOfOrder, malformed, unknown             atomic.Int64
+	verified, keyBytes, valueBytes                         atomic.Int64
+	valueSum                                               atomic.Uint64
 }
 
 // tally is what one request adds. It is added in one go before the answer is
@@ -76,7 +77,8 @@ func (b *Broker) Counters() Counters {
 	cpu, _ := usage.Read()
 	return Counters{
 		CPU:         cpu,
-		Connections: c.connections.Load(), Requests: c.requests.Load(), Batches: c.batches.Load(),
+		Connections: c.connections.Load(), Requests: c.requests.Load(), Others: c.others.Load(),
+		Batches: c.batches.Load(),
 		Records: c.records.Load(), Bytes: c.bytes.Load(),
 		Duplicates: c.duplicates.Load(), OutOfOrder: c.outOfOrder.Load(),
 		Malformed: c.malformed.Load(), Unknown: c.unknown.Load(),
@@ -89,7 +91,7 @@ func (b *Broker) Counters() Counters {
 func (b *Broker) ResetCounters() {
 	c := &b.counters
 	for _, n := range []*atomic.Int64{
-		&c.connections, &c.requests, &c.batches, &c.records, &c.bytes, &c.duplicates, &c.outOfOrder,
+		&c.connections, &c.requests, &c.others, &c.batches, &c.records, &c.bytes, &c.duplicates, &c.outOfOrder,
 		&c.malformed, &c.unknown, &c.verified, &c.keyBytes, &c.valueBytes,
 	} {
 		n.Store(0)

@@ -35,6 +35,11 @@ type Client interface {
 	Close() error
 }
 
+// Outage is a client that can tell when it knows that its broker is away.
+type Outage interface {
+	AwaitOutage(ctx context.Context) error
+}
+
 // Factory makes a client for a load.
 type Factory func(ctx context.Context, l *load.Load) (Client, error)
 

@@ -43,7 +43,7 @@ func newConfluent(_ context.Context, l *load.Load) (Client, error) {
 	if l.Placement == load.Keyed {
 		cfg["partitioner"] = "murmur2_random"
 	}
-	if l.Measure != load.Throughput {
+	if !l.Streams() {
 		cfg["linger.ms"] = 0
 	}
 	p, err := kafka.NewProducer(&cfg)

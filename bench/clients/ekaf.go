@@ -3,6 +3,8 @@ package clients
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/ekaf-go/ekaf"
 
@@ -25,14 +27,26 @@ var ekafCodecs = map[string]ekaf.Codec{
 }
 
 func newEkaf(ctx context.Context, l *load.Load) (Client, error) {
-	p, err := ekaf.New(
+	e := &ekafClient{
+		l:        l,
+		callback: func(_ ekaf.Ack, err error) { l.Ack(1, err) },
+		answered: func(a ekaf.Acked, err error) { l.Ack(a.Len(), err) },
+	}
+	options := []ekaf.Option{
 		ekaf.Brokers(l.Broker),
 		ekaf.Linger(l.Linger),
 		ekaf.BufferBytes(int64(l.Buffer)),
 		ekaf.PartitionBufferBytes(int64(l.Buffer)),
 		ekaf.WhenFull(ekaf.Block),
 		ekaf.Compression(ekafCodecs[l.Codec]),
-	)
+	}
+	switch {
+	case l.Placement == load.Random:
+		options = append(options, ekaf.Strategy(ekaf.Random()))
+	case l.Placement == load.Sticky:
+		options = append(options, ekaf.Strategy(ekaf.StickyRoundRobin(1000)))
+	}
+	p, err := ekaf.New(options...)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +54,21 @@ func newEkaf(ctx context.Context, l *load.Load) (Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.Close(ctx))
 	}
-	return &ekafClient{
-		l: l, p: p, t: t,
-		callback: func(_ ekaf.Ack, err error) { l.Ack(1, err) },
-		answered: func(a ekaf.Acked, err error) { l.Ack(a.Len(), err) },
-	}, nil
+	e.p, e.t = p, t
+	return e, nil
+}
+
+// AwaitOutage waits until the topic is in downtime. It asks instead of hearing
+// events, which would be made for each call while they are heard.
+func (e *ekafClient) AwaitOutage(ctx context.Context) error {
+	for e.p.Info(e.l.Topic).State != ekaf.TopicDowntime {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("cannot wait longer for the topic's downtime: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
 func (e *ekafClient) message(i int) (m ekaf.Message) {
@@ -64,8 +88,11 @@ func (e *ekafClient) fill(m *ekaf.Message, i int) {
 }
 
 func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
-	if e.l.Call == load.Batch {
+	if e.l.PerCall() > 1 {
 		return e.produceBatches(ctx, from, to)
+	}
+	if e.l.Call == load.Immediate {
+		return e.produceAtOnce(ctx, from, to)
 	}
 	for i := from; i < to; i++ {
 		m := e.message(i)
@@ -77,11 +104,23 @@ func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
 	return nil
 }
 
+func (e *ekafClient) produceAtOnce(ctx context.Context, from, to int) error {
+	for i := from; i < to; i++ {
+		m := e.message(i)
+		m.Callback = e.callback
+		if err := e.t.ProduceAsync(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // produceBatches fills one slice of messages for all calls, in place.
 func (e *ekafClient) produceBatches(ctx context.Context, from, to int) error {
-	call := make([]ekaf.Message, load.BatchSize)
+	size := e.l.PerCall()
+	call := make([]ekaf.Message, min(size, to-from))
 	for from < to {
-		call = call[:min(load.BatchSize, to-from)]
+		call = call[:min(size, to-from)]
 		for i := range call {
 			e.fill(&call[i], from+i)
 		}

@@ -35,7 +35,7 @@ func newFranz(_ context.Context, l *load.Load) (Client, error) {
 		kgo.DisableClientMetrics(),
 	}
 	switch {
-	case l.Measure == load.Latency:
+	case !l.Streams():
 		opts = append(opts, kgo.ProducerLinger(0))
 	case l.Placement == load.Explicit:
 		opts = append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -65,7 +65,7 @@ func newFranzPooled(ctx context.Context, l *load.Load) (Client, error) {
 }
 
 func (f *franz) Produce(ctx context.Context, from, to int) error {
-	if f.l.Call == load.Batch && f.pool == nil {
+	if f.l.PerCall() > 1 && f.pool == nil {
 		return f.produceSlabs(ctx, from, to)
 	}
 	for i := from; i < to; i++ {
@@ -85,7 +85,7 @@ func (f *franz) Produce(ctx context.Context, from, to int) error {
 // asynchronous call for many records, so this is the cheapest it allows.
 func (f *franz) produceSlabs(ctx context.Context, from, to int) error {
 	for from < to {
-		slab := make([]kgo.Record, min(load.BatchSize, to-from))
+		slab := make([]kgo.Record, min(f.l.PerCall(), to-from))
 		for j := range slab {
 			f.fill(&slab[j], from+j)
 			f.cl.Produce(ctx, &slab[j], f.promise)

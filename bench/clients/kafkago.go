@@ -24,6 +24,9 @@ var kafkaGoCodecs = map[string]kafka.Compression{
 }
 
 func newKafkaGo(_ context.Context, l *load.Load) (Client, error) {
+	if l.Measure == load.Downtime {
+		return nil, ErrNotOffered // it gives a batch up after ten attempts
+	}
 	k := &kafkaGo{l: l, window: newWindow(l.Buffer / max(l.ValueBytes, 1))}
 	k.w = &kafka.Writer{
 		Addr:         kafka.TCP(l.Broker),
@@ -33,7 +36,7 @@ func newKafkaGo(_ context.Context, l *load.Load) (Client, error) {
 		BatchSize:    batchSize(l.Partitions),
 		BatchBytes:   1_000_000,
 		Compression:  kafkaGoCodecs[l.Codec],
-		Async:        l.Measure == load.Throughput,
+		Async:        l.Streams(),
 		Transport:    &kafka.Transport{},
 	}
 	switch l.Placement {
@@ -69,10 +72,7 @@ func (k *kafkaGo) message(i int) kafka.Message {
 // Produce calls with one message or with many. The Writer keeps the messages
 // themselves, not the slice.
 func (k *kafkaGo) Produce(ctx context.Context, from, to int) error {
-	size := 1
-	if k.l.Call == load.Batch {
-		size = load.BatchSize
-	}
+	size := k.l.PerCall()
 	call := make([]kafka.Message, 0, size)
 	for from < to {
 		call = call[:0]

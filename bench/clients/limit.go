@@ -137,7 +137,7 @@ func openLimit(ctx context.Context, l *load.Load, locked bool) (*limit, error) {
 }
 
 func (m *limit) Produce(_ context.Context, from, to int) error {
-	if m.l.Call == load.Batch {
+	if m.l.PerCall() > 1 {
 		return m.produceBatches(from, to)
 	}
 	fn := m.l.Ack
@@ -157,8 +157,8 @@ func (m *limit) Produce(_ context.Context, from, to int) error {
 func (m *limit) produceBatches(from, to int) error {
 	fn := m.l.Ack
 	for from < to {
-		end, bytes := min(from+load.BatchSize, to), 0
-		if m.l.Placement == load.Unkeyed { // one lane takes the whole call
+		end, bytes := min(from+m.l.PerCall(), to), 0
+		if m.l.Placement != load.Keyed && m.l.Placement != load.Explicit { // one lane takes the whole call
 			p := m.acquire(from)
 			for i := from; i < end; i++ {
 				bytes += p.append(nil, m.l.Value(i))

@@ -20,7 +20,7 @@ type raw struct {
 }
 
 func newRaw(ctx context.Context, l *load.Load) (Client, error) {
-	if l.Measure == load.Throughput || l.Goroutines > 1 || l.Codec != "none" {
+	if l.Streams() || l.Goroutines > 1 || l.Codec != "none" {
 		return nil, ErrNotOffered
 	}
 	m, err := openLimit(ctx, l, false)

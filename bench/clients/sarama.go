@@ -24,6 +24,9 @@ var saramaCodecs = map[string]sarama.CompressionCodec{
 }
 
 func newSarama(_ context.Context, l *load.Load) (Client, error) {
+	if l.Measure == load.Downtime {
+		return nil, ErrNotOffered // it gives a batch up after three attempts
+	}
 	cfg := sarama.NewConfig()
 	cfg.ClientID = "bench"
 	cfg.Version = sarama.V2_8_0_0
@@ -35,7 +38,7 @@ func newSarama(_ context.Context, l *load.Load) (Client, error) {
 	cfg.Producer.Return.Errors = true
 	cfg.Producer.MaxMessageBytes = 1_000_000
 	cfg.Metadata.AllowAutoTopicCreation = false
-	if l.Measure == load.Throughput {
+	if l.Streams() {
 		cfg.Producer.Flush.Frequency = l.Linger
 		cfg.Producer.Flush.Bytes = 512 << 10
 		cfg.ChannelBufferSize = 4096

@@ -99,5 +99,21 @@ func (r Row) shape() string {
 	return s
 }
 
+// Streams reports whether many records are given to the client before the
+// first is acked; else a caller waits for each.
+func (r Row) Streams() bool { return r.Measure != Latency && r.Measure != FirstAck }
+
+// PerCall is the number of records given to a client in one call, where it has
+// such a call.
+func (r Row) PerCall() int {
+	switch r.Call {
+	case Batch:
+		return BatchSize
+	case Multi:
+		return r.Records
+	}
+	return 1
+}
+
 // Total is the number of records that the broker must have counted in the end.
 func (r Row) Total() int { return r.Warmup + r.Records }

@@ -15,9 +15,5 @@ func Read() (cpu time.Duration, peak int64) {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0, 0
 	}
-	peak = int64(u.Maxrss)
-	if runtime.GOOS != "darwin" && runtime.GOOS != "ios" { // which count bytes, all others KiB
-		peak <<= 10
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), peak
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), maxResident(&u, runtime.GOOS)
 }

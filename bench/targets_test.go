@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ekaf-go/ekaf/bench/load"
+)
+
+// told makes results of one figure for each client of a row.
+func told(row load.Row, samples map[string]Sample) results {
+	var cells []cell
+	for client, s := range samples {
+		cells = append(cells, cell{client: client, samples: []Sample{s}})
+	}
+	r := results{}
+	r.add(row, cells)
+	return r
+}
+
+func find(t *testing.T, verdicts []verdict, target, row string) *verdict {
+	t.Helper()
+	for i := range verdicts {
+		if verdicts[i].target == target && verdicts[i].row == row {
+			return &verdicts[i]
+		}
+	}
+	t.Fatalf("there is no verdict on %q in %q", target, row)
+	return nil
+}
+
+func TestTargetsAreJudged(t *testing.T) {
+	standard, many := standard(), latencyRows()[1]
+	callback := "callback per message: the limit"
+	for name, c := range map[string]struct {
+		row     load.Row
+		target  string
+		samples map[string]Sample
+		want    outcome
+	}{
+		"at the bound":    {standard, callback, map[string]Sample{"ekaf": {CPUPerRecord: 120}, "limit": {CPUPerRecord: 50}}, met},
+		"above the bound": {standard, callback, map[string]Sample{"ekaf": {CPUPerRecord: 121}, "limit": {CPUPerRecord: 50}}, missed},
+		"no limit":        {standard, callback, map[string]Sample{"ekaf": {CPUPerRecord: 1}}, notRun},
+		"no ekaf":         {standard, callback, map[string]Sample{"limit": {CPUPerRecord: 1}}, notRun},
+		"a third": {standard, "callback per message: franz-go",
+			map[string]Sample{"ekaf": {CPUPerRecord: 101}, "franz-go": {CPUPerRecord: 300}}, missed},
+		"at least": {many, "sync, 64 callers: records/s",
+			map[string]Sample{"ekaf": {RecordsPerS: 200}, "franz-go": {RecordsPerS: 100}}, met},
+		"too few": {many, "sync, 64 callers: records/s",
+			map[string]Sample{"ekaf": {RecordsPerS: 199}, "franz-go": {RecordsPerS: 100}}, missed},
+		"the best of the rivals": {latencyRows()[0], "sync, one caller: p99, every rival",
+			map[string]Sample{"ekaf": {P99: 50}, "franz-go": {P99: 60}, "sarama": {P99: 40}}, missed},
+		"the fastest of the rivals": {kafkaRow(), "real Kafka: records/s",
+			map[string]Sample{"ekaf": {RecordsPerS: 50}, "franz-go": {RecordsPerS: 60}, "sarama": {RecordsPerS: 40}}, missed},
+		"programs": {pipeRow(), "`ekaf produce` from a pipe",
+			map[string]Sample{ekafProduce: {CPUPerRecord: 10}, kcat: {CPUPerRecord: 30}}, met},
+		"memory": {stateRows()[0], "10,000 idle partitions: memory", map[string]Sample{"ekaf": {Held: 65 << 20}}, missed},
+		"trips":  {firstRows()[1], "connect to first ack", map[string]Sample{"ekaf": {Trips: 4}}, met},
+		"allocations": {standard, "allocations per record",
+			map[string]Sample{"ekaf": {AllocsPerRecord: 0.004}}, met},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := find(t, judge(told(c.row, c.samples)), c.target, c.row.Name())
+			if got := v.outcome(); got != c.want {
+				t.Errorf("it is %s: %v", got, v.cells())
+			}
+		})
+	}
+}
+
+// Codecs compare four cells of two rows; one that is missing voids all.
+func TestCodecsAreJudgedByTwoRows(t *testing.T) {
+	plain, packed := standard(), targetCodecRows()[0]
+	r := told(plain, map[string]Sample{"ekaf": {CPUPerRecord: 100}, "franz-go": {CPUPerRecord: 500}})
+	r[packed.Name()] = told(packed, map[string]Sample{
+		"ekaf": {CPUPerRecord: 320, WireBytes: 50}, "franz-go": {CPUPerRecord: 700, WireBytes: 49},
+	})[packed.Name()]
+	if v := find(t, judge(r), "codec: cost", packed.Name()); v.outcome() != met || v.bound.v != 320 {
+		t.Errorf("cost is %v", v.cells())
+	}
+	if v := find(t, judge(r), "codec: ratio", packed.Name()); v.outcome() != missed {
+		t.Errorf("ratio is %v", v.cells())
+	}
+	delete(r[plain.Name()], "franz-go")
+	if v := find(t, judge(r), "codec: cost", packed.Name()); v.outcome() != notRun || !strings.Contains(v.cells()[4], "franz-go was not run") {
+		t.Errorf("cost is %v", v.cells())
+	}
+}
+
+func TestVoidCellsAreNotJudged(t *testing.T) {
+	r := results{}
+	r.add(standard(), []cell{
+		{client: "ekaf", samples: []Sample{{CPUPerRecord: 1}}},
+		{client: "limit", samples: []Sample{{}}, void: errors.New("it lied")},
+		{client: "franz-go", samples: []Sample{{}}, notOffered: true},
+	})
+	verdicts := judge(r)
+	for target, why := range map[string]string{
+		"callback per message: the limit": "limit is void", "callback per message: franz-go": "franz-go does not offer it",
+	} {
+		v := find(t, verdicts, target, standard().Name())
+		if v.outcome() != notRun || v.cells()[4] != why {
+			t.Errorf("%s: %v", target, v.cells())
+		}
+	}
+	if n := r.voids(); n != 1 {
+		t.Errorf("%d voids", n)
+	}
+}
+
+// Every target must be about rows which its suite runs, with the clients it
+// compares; else it could never be met.
+func TestTheSuiteOfTargetsRunsWhatIsJudged(t *testing.T) {
+	p, _, err := parse([]string{"-suite", "targets", "-brokers", "b:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := results{}
+	for _, a := range p.tasks {
+		var cells []cell
+		for _, e := range a.clients {
+			cells = append(cells, cell{client: e.Name, samples: []Sample{{CPUPerRecord: 1}}})
+		}
+		r.add(a.row, cells)
+	}
+	for _, v := range judge(r) {
+		if missing := v.figure.missing + v.bound.missing; missing != "" && !strings.Contains(missing, kcat) {
+			t.Errorf("%s in %s: %s", v.target, v.row, missing)
+		}
+	}
+}
+
+func TestTheDocumentIsWrittenFromSamples(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "samples.jsonl")
+	rec := &recorder{}
+	var err error
+	if rec.f, err = os.Create(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, ns := range []float64{40, 60, 50} {
+		for _, client := range []string{"ekaf", "limit"} {
+			rec.add(Sample{Client: client, Row: standard(), CPUPerRecord: ns, Go: "go9.9", Machine: "abacus", Time: "2026-01-02T03:04:05Z"})
+		}
+	}
+	rec.close()
+	doc := filepath.Join(dir, "doc.md")
+	if err := os.WriteFile(doc, []byte("before\n"+docBegin+"\nold\n"+docEnd+"\nafter\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time replaces what the first wrote
+		if err := run(t.Context(), []string{"-suite", "targets", "-from", file, "-doc", doc}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"before\n" + docBegin, docEnd + "\nafter\n", "abacus; go9.9; 2026-01-02; medians of 3 or more rounds",
+		"50.0 ns | ≤ 120.0 ns | 1.6 × limit's 50.0 + 40 | met |", "50.0 [40.0-60.0]",
+	} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("%q is missing from\n%s", want, text)
+		}
+	}
+	if bytes.Contains(text, []byte("old")) || bytes.Count(text, []byte("### Targets")) != 1 {
+		t.Errorf("the old part is still there:\n%s", text)
+	}
+	if err := run(t.Context(), []string{"-suite", "targets", "-from", file, "-doc", file}); err == nil || !strings.Contains(err.Error(), docBegin) {
+		t.Errorf("a document without markers: %v", err)
+	}
+}
+
+func TestSamplesThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.jsonl")
+	if err := os.WriteFile(bad, []byte("{\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{bad, filepath.Join(dir, "none.jsonl")} {
+		if err := run(t.Context(), []string{"-suite", "targets", "-from", file}); err == nil || !strings.Contains(err.Error(), "cannot read samples") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func TestRowsMayAskForMoreRounds(t *testing.T) {
+	for asked, want := range map[string]int{"3": latencyRounds, "1": 1, "7": 7} {
+		p, _, err := parse([]string{"-suite", "targets", "-row", "latency 100B x12 unkeyed, 1 callers", "-rounds", asked})
+		if err != nil || len(p.tasks) != 1 || p.tasks[0].rounds != want {
+			t.Errorf("%s rounds: %+v, %v", asked, p.tasks, err)
+		}
+	}
+}
+
+func TestDelayedRowsAreCountedInRoundTrips(t *testing.T) {
+	row := firstRows()[1]
+	row.Delay = 30 * time.Millisecond
+	dir := t.TempDir()
+	h := &harness{plan: plan{rounds: 1, timeout: time.Minute, results: dir}}
+	defer h.close(t.Context())
+	if err := h.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := h.runSample(t.Context(), row, "raw")
+	if err != nil || s.Trips < 2 || s.Exchanges != 2 { // an id and the record; a slow machine may take longer
+		t.Errorf("sample %+v, %v", s, err)
+	}
+}
