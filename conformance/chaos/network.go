@@ -105,3 +105,21 @@ func (n *network) poison(broker int, toxics ...toxic) (heal func() error, err er
 	}
 	return heal, nil
 }
+
+// counts are the direct connection attempts so far, by the broker's address.
+func (n *network) counts() map[string]int64 {
+	counts := map[string]int64{}
+	for addr, count := range n.attempts {
+		counts[addr] = count.Load()
+	}
+	return counts
+}
+
+// since is what was added to counts.
+func since(before, after map[string]int64) map[string]int64 {
+	added := map[string]int64{}
+	for addr, n := range after {
+		added[addr] = n - before[addr]
+	}
+	return added
+}
