@@ -102,6 +102,7 @@ func (p *Producer) connect() {
 		// The broker may use all of RequestTimeout for its replicas; the
 		// connection waits a little longer for it to say so.
 		RequestTimeout: s.requestTimeout + answerGrace,
+		Doors:          conn.NewDoors(s.backoffMin, s.backoffMax),
 	}
 	if p.loud {
 		base.Logger = p.log

@@ -36,6 +36,10 @@ type Config struct {
 	// and switches Nagle's algorithm off. A connection's Close must end a Write and a Read in progress.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
+	// Doors are shared by all who connect to the same brokers, so that together they do not try a dead one more often
+	// than its back-off allows. Nil: every Dial is an attempt.
+	Doors *Doors
+
 	// TLS switches TLS on. It is cloned; an empty ServerName becomes the host dialled. Nil: plaintext.
 	TLS *tls.Config
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,8 +22,21 @@ const apiVersionsVersion = 3
 // Dial connects to the broker at addr (host:port), with TLS and SASL as cfg says, and learns its versions. DialTimeout
 // bounds connecting and TLS, RequestTimeout each request after that; ctx bounds all of it. Errors are PeerError,
 // TimeoutError, AuthError, MechanismError or UnsupportedError, and say what to do.
+//
+// With Config.Doors, an attempt that comes too soon after one that failed is not made, and answers its error.
 func Dial(ctx context.Context, cfg *Config, addr string) (*Conn, error) {
 	set := newSettings(cfg)
+	if err := set.Doors.try(addr, time.Now()); err != nil {
+		return nil, err
+	}
+	c, err := dial(ctx, set, addr)
+	if !errors.Is(ctx.Err(), context.Canceled) { // one that was called off says nothing of the broker
+		set.Doors.tried(addr, time.Now(), err)
+	}
+	return c, err
+}
+
+func dial(ctx context.Context, set *settings, addr string) (*Conn, error) {
 	s, err := dialStream(ctx, set, addr)
 	if err != nil {
 		if ctx.Err() != nil {
