@@ -64,7 +64,7 @@ func rows(t *testing.T) (list []row) {
 func played() map[string][]string {
 	names := map[string][]string{}
 	for name, list := range map[string][]scenario{
-		"TestAnswers": answers(),
+		"TestAnswers": answers(), "TestIdentities": identities(), "TestRecords": records(), "TestGarbage": garbage(),
 	} {
 		for _, sc := range list {
 			names[name] = append(names[name], sc.name)
