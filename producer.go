@@ -354,26 +354,65 @@ func (p *Producer) undelivered(err error) error {
 	return u
 }
 
+// callbackGrace is how long Close goes on waiting for callbacks and event handlers
+// when its context has ended: those of the messages that fail by it run then.
+const callbackGrace = 5 * time.Second
+
 // Close stops accepting messages, delivers what it can until ctx ends, fails the
 // rest with ErrClosed, and waits for all callbacks. It answers an
-// *UndeliveredError if there was a rest. No goroutine or connection is left.
-// Further calls wait for the first and answer the same.
+// *UndeliveredError if there was a rest. No goroutine or connection is left, but
+// for callbacks that do not end: five seconds after ctx, Close leaves them running
+// and says so. A callback that calls Close itself is one of them.
+// Further calls wait for the first, no longer than their own context, and answer
+// the same.
 func (p *Producer) Close(ctx context.Context) error {
-	p.closeOnce.Do(func() {
-		p.topicsMu.Lock()
-		p.refusing.Store(true)
-		close(p.closing)
-		p.topicsMu.Unlock()
-		p.closeErr = p.Flush(ctx)
-		p.tearDown()
-		close(p.closed)
-	})
-	<-p.closed
+	first := false
+	p.closeOnce.Do(func() { first = true })
+	if !first {
+		select {
+		case <-p.closed:
+			return p.closeErr
+		case <-ctx.Done():
+			return fmt.Errorf("the producer is still closing: %w", ctx.Err())
+		}
+	}
+	p.topicsMu.Lock()
+	p.refusing.Store(true)
+	close(p.closing)
+	p.topicsMu.Unlock()
+	p.closeErr = p.Flush(ctx)
+	p.tearDown()
+	if err := p.runOut(ctx); err != nil && p.closeErr == nil {
+		p.closeErr = err
+	}
+	close(p.closed)
 	return p.closeErr
 }
 
+// runOut waits for callbacks and events, which are the user's code, and then
+// closes what they may use.
+func (p *Producer) runOut(ctx context.Context) error {
+	patience, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(callbackGrace, cancel) })
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		<-p.callbacks.Quiet()
+		p.events.wait(context.Background())
+		p.statsd.close()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-patience.Done():
+		return fmt.Errorf("closed, but callbacks are still running: %w", context.Cause(ctx))
+	}
+}
+
 // tearDown ends everything, from the top down: topics fail what they hold,
-// connections end the attempts that are left, then callbacks and events run out.
+// connections end the attempts that are left.
 func (p *Producer) tearDown() {
 	p.cancel()
 	why := ErrClosed
@@ -393,9 +432,6 @@ func (p *Producer) tearDown() {
 	p.pool.Close()
 	p.background.Wait()
 	p.clock.Close()
-	<-p.callbacks.Quiet()
-	p.events.wait(context.Background())
-	p.statsd.close()
 	if errors.Is(p.closeErr, context.Canceled) || errors.Is(p.closeErr, context.DeadlineExceeded) {
 		p.log.Warn("closed with messages undelivered", "error", p.closeErr)
 	}
