@@ -65,6 +65,7 @@ func played() map[string][]string {
 	names := map[string][]string{}
 	for name, list := range map[string][]scenario{
 		"TestAnswers": answers(), "TestIdentities": identities(), "TestRecords": records(), "TestGarbage": garbage(),
+		"TestSlowBroker": slowBrokers(), "TestResources": resources(), "TestClosing": closings(), "TestWithdrawal": withdrawals(),
 	} {
 		for _, sc := range list {
 			names[name] = append(names[name], sc.name)
