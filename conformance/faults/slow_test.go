@@ -47,8 +47,10 @@ func (s *stage) slowDown() {
 
 // to produces a message to a partition and waits for its ack. Keys are named for
 // partitions, so that the judge sees the order within each.
-func (s *stage) to(partition int32) error {
-	m := s.message(strconv.Itoa(int(partition)))
+func (s *stage) to(partition int32) error { return s.toAs(strconv.Itoa(int(partition)), partition) }
+
+func (s *stage) toAs(key string, partition int32) error {
+	m := s.message(key)
 	_, err := s.producer.ProduceSync(s.Context(), topic, m.Message.OnPartition(partition))
 	return err
 }
@@ -67,17 +69,17 @@ func (s *stage) queueAs(key string, partition int32) error {
 	return err
 }
 
-// rate is how many sync calls to partitions 1 and 2, by four callers, end in ten
+// rate is how many sync calls to partitions 1 and 2, by four callers, end in three
 // seconds of virtual time, and the longest of them.
 func (s *stage) rate() (calls int, longest time.Duration) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	end := time.Now().Add(10 * time.Second)
+	end := time.Now().Add(3 * time.Second)
 	for caller := range 4 {
 		wg.Go(func() {
 			for time.Now().Before(end) {
 				began := time.Now()
-				if err := s.to(int32(1 + caller%2)); err != nil {
+				if err := s.toAs("caller "+strconv.Itoa(caller), int32(1+caller%2)); err != nil {
 					s.Error(err)
 				}
 				mu.Lock()
@@ -102,7 +104,7 @@ func keepRate(s *stage) {
 	}
 	during, longest := s.rate()
 	if 10*during < 9*before || longest > longestBefore+near {
-		s.Errorf("%d calls in 10 s, at most %v each; with one slow broker %d, at most %v", before, longestBefore, during, longest)
+		s.Errorf("%d calls in 3 s, at most %v each; with one slow broker %d, at most %v", before, longestBefore, during, longest)
 	}
 	s.healAll()
 }
