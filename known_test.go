@@ -92,3 +92,40 @@ func TestEachRefusalHasItsCause(t *testing.T) {
 		t.Errorf("got %+v", err)
 	}
 }
+
+// TestDescribe tells of the cluster and its topics, and begins with none.
+func TestDescribe(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Brokers(2), ekaftest.Topic("a", 2), ekaftest.Topic("b", 1), ekaftest.AutoCreate(1))
+	p := newProducer(t, c)
+	all, err := p.Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.ClusterID == "" || len(all.Brokers) != 2 || all.Brokers[1].Addr != c.Addrs()[1] || len(all.Topics) != 2 {
+		t.Errorf("got %+v", all)
+	}
+	a := all.Topics[0]
+	if a.Topic != "a" || len(a.Partitions) != 2 || a.Partitions[1].LeaderAddr != c.Addrs()[a.Partitions[1].Leader] ||
+		len(a.Partitions[0].Replicas) == 0 || len(a.Partitions[0].InSync) == 0 {
+		t.Errorf("topic %+v", a)
+	}
+	some, err := p.Describe(t.Context(), "b", "nothing")
+	if err != nil || len(some.Topics) != 2 || some.Topics[0].Err != nil || !errors.Is(some.Topics[1].Err, ekaf.ErrUnknownTopic) {
+		t.Errorf("got %+v (%v)", some, err)
+	}
+	if stats := p.Stats(); len(stats.Topics) != 0 {
+		t.Errorf("the producer began with %v", stats.Topics)
+	}
+	if names, err := c.Topics(); err != nil || len(names) != 2 {
+		t.Errorf("the cluster has %v (%v)", names, err)
+	}
+	if _, err := p.Describe(t.Context(), "no/topic"); !errors.Is(err, ekaf.ErrInvalidTopic) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	c.Stop()
+	if _, err := newProducer(t, c).Describe(ctx); err == nil {
+		t.Error("a cluster that is away was described")
+	}
+}

@@ -110,6 +110,10 @@ type TopicMetadata struct {
 	Topic      string
 	ID         [16]byte // zero before Kafka 2.8
 	Partitions []PartitionMetadata
+	// Internal (one of Kafka's own) and Err (what the broker says against the
+	// topic, such as ErrUnknownTopic) are filled by Describe alone.
+	Internal bool
+	Err      error
 }
 
 // PartitionMetadata is a partition's.
@@ -118,6 +122,8 @@ type PartitionMetadata struct {
 	Leader      int32 // node id, -1: none
 	LeaderEpoch int32
 	LeaderAddr  string
+	// Replicas and InSync are node ids; filled by Describe alone.
+	Replicas, InSync []int32
 }
 
 // Metadata answers a topic's partitions and leaders, and waits for them until ctx ends.

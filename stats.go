@@ -17,6 +17,9 @@ type Stats struct {
 	// option BufferBytes, both in bytes; 0: no limit.
 	BufferedBytes int64
 	BufferLimit   int64
+	// Err is why no broker could be asked for metadata the last time; nil if one
+	// answered, or none was asked yet.
+	Err error
 	// Topics by name; Brokers by node id.
 	Topics  map[string]TopicStats
 	Brokers map[int32]BrokerStats
@@ -95,7 +98,7 @@ type BrokerStats struct {
 // Stats takes a snapshot. It walks all workers, and takes each one's lock for a moment.
 func (p *Producer) Stats() Stats {
 	s := Stats{
-		BufferedBytes: p.bytes.Used(), BufferLimit: p.settings.bufferBytes,
+		BufferedBytes: p.bytes.Used(), BufferLimit: p.settings.bufferBytes, Err: p.cluster.LastError(),
 		Topics: map[string]TopicStats{}, Brokers: map[int32]BrokerStats{},
 		Dropped: map[string]int64{}, Refused: map[string]int64{},
 	}

@@ -15,8 +15,9 @@ import (
 
 // door is a gateway with an embedded cluster behind it.
 type door struct {
-	t       *testing.T
-	cluster *ekaftest.Cluster
+	t        *testing.T
+	cluster  *ekaftest.Cluster
+	producer *ekaf.Producer
 	*gateway.Handler
 }
 
@@ -43,7 +44,7 @@ func open(t *testing.T, b behind) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &door{t: t, cluster: c, Handler: h}
+	return &door{t: t, cluster: c, producer: p, Handler: h}
 }
 
 // request is one as a client writes it: "POST /async/events", its body, and

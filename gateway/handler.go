@@ -115,7 +115,7 @@ func (x *exchange) otherMethod(n *node) {
 	header := x.w.Header()
 	if x.r.Method == http.MethodOptions {
 		header.Set("Allow", n.allow)
-		if x.route.cors && !x.preflight(n) {
+		if x.route.cors && x.preflight(n) {
 			return
 		}
 		x.status = http.StatusNoContent

@@ -35,6 +35,10 @@ func (x *exchange) serveHealth() {
 	x.send(http.StatusOK, jsonType)
 }
 
+// smallestRoom is what a buffer must have left to be of use: a worker takes
+// memory in pieces, the first of them of a KiB.
+const smallestRoom = 4 << 10
+
 // serveReady: ready means that messages are accepted, also while Kafka is away;
 // what is down is named in any case.
 func (x *exchange) serveReady() {
@@ -46,6 +50,9 @@ func (x *exchange) serveReady() {
 		why = append(why, x.h.settings.ready()...)
 	}
 	stats := x.h.producer.Stats()
+	if stats.BufferLimit > 0 && stats.BufferedBytes > stats.BufferLimit-smallestRoom {
+		why = append(why, "the buffer is full")
+	}
 	status := http.StatusOK
 	if len(why) > 0 {
 		status = http.StatusServiceUnavailable
@@ -68,6 +75,9 @@ func (x *exchange) serveReady() {
 // down names brokers and topics that cannot be reached.
 func down(stats ekaf.Stats) []string {
 	var names []string
+	if stats.Err != nil {
+		names = append(names, "kafka") // without the error, which names addresses
+	}
 	for name, t := range stats.Topics {
 		if t.State == ekaf.TopicDowntime.String() {
 			names = append(names, "topic "+name)

@@ -149,7 +149,7 @@ func answer(status int, about string) object {
 
 // routes is the routing table.
 func routes() []*route {
-	table := slices.Concat(kafboyRoutes(), rawRoutes(), probeRoutes())
+	table := slices.Concat(kafboyRoutes(), rawRoutes(), metadataRoutes(), beaconRoutes(), probeRoutes())
 	for _, r := range table {
 		n := 0
 		for segment := range strings.SplitSeq(r.path, "/") {

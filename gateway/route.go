@@ -20,6 +20,7 @@ type route struct {
 	safe        bool // under admission control
 	cors        bool // browsers of allowed origins may use it
 	keyed       bool // Idempotency-Key is honoured
+	noHead      bool // a GET that produces: HEAD is not answered by it
 	doc         doc
 }
 
@@ -74,7 +75,7 @@ func allowed(routes []*route) string {
 	methods := []string{"OPTIONS"}
 	for _, r := range routes {
 		methods = append(methods, r.method)
-		if r.method == "GET" {
+		if r.method == "GET" && !r.noHead {
 			methods = append(methods, "HEAD")
 		}
 	}
@@ -108,11 +109,9 @@ func (rt *router) find(path string, params *[maxParams]string) *node {
 
 // serving is the route of a method, nil if there is none.
 func (n *node) serving(method string) *route {
-	if method == "HEAD" {
-		method = "GET"
-	}
+	head := method == "HEAD"
 	for _, r := range n.routes {
-		if r.method == method {
+		if r.method == method || head && r.method == "GET" && !r.noHead {
 			return r
 		}
 	}
