@@ -50,7 +50,7 @@ func (h *TopicProducer) Known(ctx context.Context) error {
 	case fault != nil:
 		return fault
 	case err != nil:
-		return t.unprepared(err)
+		return t.unprepared(context.Cause(ctx))
 	}
 	return nil
 }

@@ -46,27 +46,28 @@ type meaning struct {
 	status int
 	retry  time.Duration
 	when   string // for the documents
+	terse  bool   // the client is told no more than the error itself: what it wraps may name brokers' addresses
 }
 
 // meanings says how each error of the producer is answered. The first row that
 // errors.Is finds decides: an error may wrap the reason of its reason, as a
 // deadline does that passed because the topic does not exist.
 var meanings = []meaning{
-	{ekaf.ErrInvalidTopic, http.StatusUnprocessableEntity, 0, "the topic's name is not one that Kafka allows"},
-	{ekaf.ErrNotPermitted, http.StatusForbidden, 0, "Kafka refuses the gateway's principal"},
-	{ekaf.ErrUnknownTopic, http.StatusNotFound, 0, "the topic does not exist"},
-	{ekaf.ErrUnknownPartition, http.StatusNotFound, 0, "the topic has no such partition"},
-	{ekaf.ErrTooLarge, http.StatusRequestEntityTooLarge, 0, "the message is larger than a batch, or than the brokers take"},
-	{ekaf.ErrHeadersUnsupported, http.StatusNotImplemented, 0, "the brokers are too old for record headers"},
-	{ekaf.ErrUndecidable, http.StatusInternalServerError, 0, "nobody can tell any more whether Kafka has it"},
-	{ekaf.ErrFull, http.StatusServiceUnavailable, retryAfter, "the buffer is full"},
-	{ekaf.ErrDropped, http.StatusServiceUnavailable, retryAfter, "given up because the buffer was full"},
-	{ekaf.ErrClosed, http.StatusServiceUnavailable, retryAfter, "the gateway is shutting down"},
-	{ekaf.ErrTimeout, http.StatusServiceUnavailable, retryAfter, "the delivery timeout ended"},
-	{ekaf.ErrWithdrawn, http.StatusServiceUnavailable, retryAfter, "the deadline passed, and the message was withdrawn"},
-	{ekaf.ErrTryAgain, http.StatusServiceUnavailable, retryAfter, "the topic's partitions are not known yet"},
-	{context.DeadlineExceeded, http.StatusServiceUnavailable, retryAfter, "the deadline passed"},
-	{context.Canceled, http.StatusServiceUnavailable, retryAfter, "the client went away"},
+	{ekaf.ErrInvalidTopic, http.StatusUnprocessableEntity, 0, "the topic's name is not one that Kafka allows", false},
+	{ekaf.ErrNotPermitted, http.StatusForbidden, 0, "Kafka refuses the gateway's principal", false},
+	{ekaf.ErrUnknownTopic, http.StatusNotFound, 0, "the topic does not exist", false},
+	{ekaf.ErrUnknownPartition, http.StatusNotFound, 0, "the topic has no such partition", false},
+	{ekaf.ErrTooLarge, http.StatusRequestEntityTooLarge, 0, "the message is larger than a batch, or than the brokers take", false},
+	{ekaf.ErrHeadersUnsupported, http.StatusNotImplemented, 0, "the brokers are too old for record headers", false},
+	{ekaf.ErrUndecidable, http.StatusInternalServerError, 0, "nobody can tell any more whether Kafka has it", false},
+	{ekaf.ErrFull, http.StatusServiceUnavailable, retryAfter, "the buffer is full", false},
+	{ekaf.ErrDropped, http.StatusServiceUnavailable, retryAfter, "given up because the buffer was full", false},
+	{ekaf.ErrClosed, http.StatusServiceUnavailable, retryAfter, "the gateway is shutting down", true},
+	{ekaf.ErrTimeout, http.StatusServiceUnavailable, retryAfter, "the delivery timeout ended", true},
+	{ekaf.ErrWithdrawn, http.StatusServiceUnavailable, retryAfter, "the deadline passed, and the message was withdrawn", true},
+	{ekaf.ErrTryAgain, http.StatusServiceUnavailable, retryAfter, "the topic's partitions are not known yet", true},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, retryAfter, "the deadline passed", true},
+	{context.Canceled, http.StatusServiceUnavailable, retryAfter, "the client went away", true},
 }
 
 // statusOf says how an error of the producer, or of a hook, is answered.
@@ -80,22 +81,45 @@ func statusOf(err error) *StatusError {
 		out.MaybeWritten = failure.MaybeWritten
 	}
 	for i := range meanings {
-		if errors.Is(err, meanings[i].err) {
-			out.Status, out.RetryAfter = meanings[i].status, meanings[i].retry
-			return out
+		m := &meanings[i]
+		if !errors.Is(err, m.err) {
+			continue
 		}
+		out.Status, out.RetryAfter = m.status, m.retry
+		if m.terse {
+			out.Message = terse(m.err, err, failure)
+		}
+		return out
 	}
 	switch {
-	case delivered && failure.Retriable:
-		out.Status, out.RetryAfter = http.StatusServiceUnavailable, retryAfter
 	case delivered && isRefusedRecord(failure.Code):
 		out.Status = http.StatusUnprocessableEntity
-	case delivered:
+	case delivered && failure.Code != 0 && !failure.Retriable:
 		out.Status = http.StatusBadGateway
 	default:
-		out.Status = http.StatusInternalServerError
+		out.Status, out.RetryAfter = http.StatusServiceUnavailable, retryAfter
+		out.Message = terse(errNoAnswer, err, failure)
 	}
 	return out
+}
+
+// errNoAnswer stands for all failures of connections.
+var errNoAnswer = errors.New("Kafka gives no answer")
+
+// terse tells an error without what it wraps: a deadline says which, a delivery
+// where to.
+func terse(kind, err error, failure *ekaf.DeliveryError) string {
+	text := kind.Error()
+	if late, ok := errors.AsType[errDeadline](err); ok {
+		text = late.Error()
+		if errors.Is(err, ekaf.ErrWithdrawn) {
+			text += "; the message was withdrawn and will not be sent"
+		}
+	}
+	if failure == nil {
+		return text
+	}
+	return "cannot deliver to " + failure.Topic + ": " + text
 }
 
 // isRefusedRecord: the broker has nothing against us but against the record:

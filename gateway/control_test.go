@@ -1,0 +1,192 @@
+package gateway_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/ekaftest"
+	"github.com/ekaf-go/ekaf/gateway"
+)
+
+// start serves a request that will wait.
+func (d *door) start(line, body string, header ...string) chan *httptest.ResponseRecorder {
+	answered := make(chan *httptest.ResponseRecorder, 1)
+	go func() { answered <- d.ask(line, body, header...) }()
+	synctest.Wait()
+	return answered
+}
+
+const busy = `{"error":"too many requests at once: try again later"}`
+
+// TestAdmission: under /safe/ so many run, so many queue, for so long; all others
+// are told at once to come again. The plain routes are not concerned.
+func TestAdmission(t *testing.T) {
+	bubble(t, behind{gateway: []gateway.Option{gateway.Safe(2, 1, 300*time.Millisecond)}}, func(t *testing.T, d *door) {
+		d.want(d.ask("POST /sync/events", "first"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+		d.cluster.Stop()
+		time.Sleep(time.Second)
+		running := []chan *httptest.ResponseRecorder{d.start("POST /safe/sync/events", "a"), d.start("POST /safe/sync/events", "b")}
+		queued := d.start("POST /safe/async/events", "c")
+		before := time.Now()
+		w := d.ask("POST /safe/async/events", "d")
+		d.want(w, 503, busy)
+		if w.Header().Get("Retry-After") != "1" || time.Since(before) != 0 {
+			t.Errorf("headers %v after %v", w.Header(), time.Since(before))
+		}
+		d.want(<-queued, 503, busy)
+		if waited := time.Since(before); waited != 300*time.Millisecond {
+			t.Errorf("waited %v in the queue", waited)
+		}
+		queued = d.start("POST /safe/async/events", "e")
+		d.want(d.ask("POST /async/events", "f"), 200, `{"ok":1}`)
+		if err := d.cluster.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range running {
+			if w := <-r; w.Code != 200 {
+				t.Errorf("answered %d %s", w.Code, w.Body)
+			}
+		}
+		<-queued // in time for its turn, or not
+		d.want(d.ask("POST /safe/async/events", "g"), 200, `{"ok":1}`)
+	})
+}
+
+func TestSyncWaitersAreBounded(t *testing.T) {
+	bubble(t, behind{gateway: []gateway.Option{gateway.MaxWaiting(1)}}, func(t *testing.T, d *door) {
+		d.cluster.Stop()
+		waiting := d.start("POST /sync/events", "a")
+		d.refused(d.ask("POST /v1/topics/events?ack=kafka", "b"), 503, "too many requests wait for Kafka", "1", false)
+		d.refused(<-waiting, 503, "Kafka did not answer within 10s", "1", false)
+	})
+}
+
+// TestIdempotencyKey: a repeated request is answered as the first was, and produced once.
+func TestIdempotencyKey(t *testing.T) {
+	d := open(t, behind{})
+	for _, line := range []string{"POST /sync/events", "POST /v1/topics/events?ack=kafka&timestamp=7", "POST /async/events", "POST /batch/sync/events"} {
+		first := d.ask(line, "x", "Idempotency-Key", "one")
+		if first.Code != 200 || first.Header().Get("Idempotent-Replayed") != "" {
+			t.Fatalf("%s answered %d %s", line, first.Code, first.Body)
+		}
+		for range 3 {
+			w := d.ask(line, "x", "Idempotency-Key", "one")
+			d.want(w, 200, first.Body.String())
+			if w.Header().Get("Idempotent-Replayed") != "true" || w.Header().Get("Content-Type") != first.Header().Get("Content-Type") {
+				t.Errorf("headers %v", w.Header())
+			}
+		}
+	}
+	d.want(d.ask("POST /sync/events", "other", "Idempotency-Key", "one"), 422, `{"error":"this Idempotency-Key came before with another body"}`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", ""), 422, `{"error":"Idempotency-Key is one text of 1 to 255 bytes"}`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "a", "Idempotency-Key", "b"), 422, `{"error":"Idempotency-Key is one text of 1 to 255 bytes"}`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", strings.Repeat("k", 256)), 422, `{"error":"Idempotency-Key is one text of 1 to 255 bytes"}`)
+	d.ask("POST /sync/events", "last")
+	if got := values(d.consumed("events", 5)); len(got) != 5 {
+		t.Errorf("a consumer sees %q", got)
+	}
+}
+
+// TestIdempotencyAtOnce: repeats that come while the first is under way wait for its answer.
+func TestIdempotencyAtOnce(t *testing.T) {
+	d := open(t, behind{})
+	d.cluster.Inject(ekaftest.Fault{Delay: 50 * time.Millisecond})
+	var wg sync.WaitGroup
+	answers := make([]string, 20)
+	for i := range answers {
+		wg.Go(func() { answers[i] = d.ask("POST /sync/events", "x", "Idempotency-Key", "k").Body.String() })
+	}
+	wg.Wait()
+	if same := slices.Compact(answers); len(same) != 1 || same[0] != `[{"ok":true,"partition":0,"offset":0}]` {
+		t.Errorf("answered %q", answers)
+	}
+	d.want(d.ask("POST /sync/events", "y"), 200, `[{"ok":true,"partition":0,"offset":1}]`)
+}
+
+// TestIdempotencyAfterFailure: what produced nothing may be tried again under the
+// same key; what may have been written is not produced again.
+func TestIdempotencyAfterFailure(t *testing.T) {
+	bubble(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(time.Hour, 100)}}, func(t *testing.T, d *door) {
+		ask := func() *httptest.ResponseRecorder { return d.ask("POST /sync/events", "x", "Idempotency-Key", "k") }
+		d.cluster.Stop()
+		d.refused(ask(), 503, "Kafka did not answer within 10s", "1", false)
+		if err := d.cluster.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		d.cluster.Inject(ekaftest.Fault{Lose: ekaftest.LoseAnswer, Times: 1})
+		d.refused(ask(), 503, "Kafka did not answer within 10s", "1", true)
+		time.Sleep(time.Minute)
+		before := time.Now()
+		d.refused(ask(), 503, "Kafka did not answer within 10s", "1", true)
+		if time.Since(before) != 0 {
+			t.Error("the answer was not the one remembered")
+		}
+		d.consumed("events", 1)
+		time.Sleep(time.Hour) // the window is over
+		d.want(ask(), 200, `[{"ok":true,"partition":0,"offset":1}]`)
+	})
+}
+
+func TestIdempotencyKeysAreBounded(t *testing.T) {
+	d := open(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(time.Hour, 3)}})
+	for i := range 10 {
+		d.ask("POST /sync/events", "x", "Idempotency-Key", fmt.Sprint(i))
+	}
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "9"), 200, `[{"ok":true,"partition":0,"offset":9}]`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "0"), 200, `[{"ok":true,"partition":0,"offset":10}]`)
+	d = open(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(0, 0)}})
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "0"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "0"), 200, `[{"ok":true,"partition":0,"offset":1}]`)
+}
+
+// TestIdempotencyKeysAreOfOnePrincipal: another one's key is another key.
+func TestIdempotencyKeysAreOfOnePrincipal(t *testing.T) {
+	d := open(t, behind{gateway: []gateway.Option{gateway.Guard(func(a *gateway.Access) error {
+		a.Principal = a.Request.Header.Get("Authorization")
+		return nil
+	})}})
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "k", "Authorization", "a"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "k", "Authorization", "b"), 200, `[{"ok":true,"partition":0,"offset":1}]`)
+	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "k", "Authorization", "a"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+}
+
+// TestRewrite: the hook rewrites, rejects, and chooses topic, key and headers.
+func TestRewrite(t *testing.T) {
+	d := open(t, behind{gateway: []gateway.Option{gateway.Rewrite(func(e *gateway.Event) error {
+		switch string(e.Message.Value) {
+		case "teapot":
+			return &gateway.StatusError{Status: 418, Message: "I am one"}
+		case "bad":
+			return errors.New("bad is not taken")
+		case "away":
+			e.Topic = "many"
+			e.Message = e.Message.OnPartition(2)
+			return nil
+		}
+		e.Message.Value = append([]byte(e.Topic+" "), e.Message.Value...)
+		e.Message = e.Message.WithKey([]byte("k")).WithHeader("from", []byte(e.Request.URL.Path))
+		e.Message.Callback = func(ekaf.Ack, error) { t.Error("the hook's callback was called") }
+		return nil
+	})}})
+	d.want(d.ask("POST /sync/events", "a"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+	d.want(d.ask("POST /sync/events", "away"), 200, `[{"ok":true,"partition":2,"offset":0}]`)
+	d.want(d.ask("POST /sync/events", "teapot"), 418, `{"error":"I am one","maybe_written":false}`)
+	d.want(d.ask("POST /async/events", "bad"), 422, `{"error":"bad is not taken","maybe_written":false}`)
+	d.want(d.ask("POST /v1/topics/events?ack=kafka", "b\nbad\naway\nc\n", "Content-Type", "application/x-ndjson"), 422,
+		`{"error":"1 of 4 messages failed, the first with: bad is not taken","acked":3,"lines":[{"line":1,"partition":0,"offset":1},{"line":2,"status":422,"error":"bad is not taken","maybe_written":false},{"line":3,"partition":2,"offset":1},{"line":4,"partition":0,"offset":2}]}`)
+	messages := d.consumed("events", 3)
+	if got := values(messages); !slices.Equal(got, []string{"events a", "events b", "events c"}) || string(messages[0].Key) != "k" || string(messages[0].Headers[0].Value) != "/sync/events" {
+		t.Errorf("a consumer sees %+v", messages)
+	}
+	if w := d.ask("POST /batch/sync/events", `["x"]`, "Content-Type", "application/json"); w.Body.String() != `[{"ok":true,"partition":0,"worker":0,"buffered":1}]` {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+}
