@@ -74,8 +74,8 @@ func played() map[string][]string {
 	return names
 }
 
-// TestTheDocument: each test that the document names exists, and each scenario of
-// this package has its row there.
+// TestTheDocument: each test that the document names exists, and each scenario and
+// test of this package has its row there.
 func TestTheDocument(t *testing.T) {
 	documented := map[test][]string{}
 	for _, r := range rows(t) {
@@ -84,6 +84,11 @@ func TestTheDocument(t *testing.T) {
 			if !exists(t, one) {
 				t.Errorf("%s:%d names %s.%s, which does not exist", document, r.line, one.pkg, one.name)
 			}
+		}
+	}
+	for _, name := range tests(t) {
+		if len(documented[test{"faults", name}]) == 0 {
+			t.Errorf("%s has no row for %s", document, name)
 		}
 	}
 	for name, scenarios := range played() {
@@ -101,15 +106,29 @@ func TestTheDocument(t *testing.T) {
 	}
 }
 
-var declared = map[string]string{} // the test files of a package, by folder
+// tests are this package's.
+func tests(t *testing.T) (names []string) {
+	for _, found := range declaration.FindAllStringSubmatch(source(t, "."), -1) {
+		if found[1] != "TestTheDocument" {
+			names = append(names, found[1])
+		}
+	}
+	return names
+}
+
+var declaration = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 
 func exists(t *testing.T, one test) bool {
 	t.Helper()
 	folder, known := packages[one.pkg]
-	if !known {
-		return false
-	}
-	if declared[folder] == "" {
+	return known && strings.Contains(source(t, folder), "func "+one.name+"(t *testing.T)")
+}
+
+var sources = map[string]string{} // the test files of a package, by folder
+
+func source(t *testing.T, folder string) string {
+	t.Helper()
+	if sources[folder] == "" {
 		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no tests in %s: %v", folder, err)
@@ -122,7 +141,7 @@ func exists(t *testing.T, one test) bool {
 			}
 			all.Write(text)
 		}
-		declared[folder] = all.String()
+		sources[folder] = all.String()
 	}
-	return strings.Contains(declared[folder], "func "+one.name+"(t *testing.T)")
+	return sources[folder]
 }

@@ -2,6 +2,8 @@ package faults
 
 import (
 	"context"
+	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +40,7 @@ type stage struct {
 	producer *ekaf.Producer
 	events   *events
 	traffic  *traffic
+	dials    atomic.Int64 // attempts to connect
 }
 
 // play runs scenarios in bubbles of their own. When one ends all messages must
@@ -60,7 +63,7 @@ func (sc scenario) play(t *testing.T) {
 	kafka := ekaftest.Start(t, cluster...)
 	defer kafka.Close()
 	s := &stage{T: t, ledger: newLedger(t, topic), kafka: kafka, events: &events{}, traffic: &traffic{t: t}}
-	options := []ekaf.Option{ekaf.Brokers(kafka.Addrs()...), ekaf.Dialer(kafka.Dialer()), ekaf.OnEvent(s.events.hear)}
+	options := []ekaf.Option{ekaf.Brokers(kafka.Addrs()...), ekaf.Dialer(s.dial), ekaf.OnEvent(s.events.hear)}
 	s.producer = s.open(append(options, sc.options...)...)
 	kafka.OnRequest(s.traffic.hear)
 	defer s.abandon()
@@ -69,6 +72,11 @@ func (sc scenario) play(t *testing.T) {
 		s.end()
 	}
 	s.verify(sc.order, kafka.Addrs(), kgo.Dialer(kafka.Dialer()))
+}
+
+func (s *stage) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	s.dials.Add(1)
+	return s.kafka.Dialer()(ctx, network, addr)
 }
 
 // open makes a producer.

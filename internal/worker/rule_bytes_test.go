@@ -548,6 +548,44 @@ type staleClock struct{ *scripted }
 
 func (c *staleClock) Clock() int64 { return time.Now().Add(-time.Hour).UnixMilli() }
 
+// The wall clock goes forward and back by an hour, between messages of one batch
+// and between batches: none is refused, held back or called in doubt for it.
+func TestRule17ClockJumps(t *testing.T) {
+	s := newScript(t, nil)
+	jumping := &jumpingClock{scripted: s}
+	s.lane.host = jumping
+	s.confirm(0, 1)
+	for _, by := range []time.Duration{time.Hour, -time.Hour, 0, -time.Hour, time.Hour} {
+		var list []*note
+		s.begin()
+		for i := range 4 {
+			jumping.by = by * time.Duration(i%2)
+			list = append(list, s.add())
+		}
+		s.lane.Commit(true)
+		jumping.by = by
+		a := s.must(0, 1)
+		if h, _ := s.numbers(a); h.MaxTimestamp < h.BaseTimestamp || h.MaxTimestamp-h.BaseTimestamp > 2*time.Hour.Milliseconds() {
+			t.Fatalf("%v: base %d, largest %d", by, h.BaseTimestamp, h.MaxTimestamp)
+		}
+		s.cut(a) // sent again at another time than it was made
+		jumping.by = -by
+		s.ok(s.must(0, 1), 0)
+		s.acked(list...)
+	}
+	if len(s.questions) != 0 {
+		t.Fatalf("the log was asked: %+v", s.questions)
+	}
+	s.empty()
+}
+
+type jumpingClock struct {
+	*scripted
+	by time.Duration
+}
+
+func (c *jumpingClock) Clock() int64 { return time.Now().Add(c.by).UnixMilli() }
+
 // The header's largest timestamp is the records', wherever they lie.
 func TestRule17LargestTimestampIsTheRecords(t *testing.T) {
 	for _, away := range []time.Duration{-48 * time.Hour, -time.Minute, time.Hour, 100 * 24 * time.Hour, -100 * 24 * time.Hour} {
