@@ -74,7 +74,9 @@ func New(options ...Option) (*Producer, error) {
 		statsd: newStatsdSockets(s.statsd),
 	}
 	p.host = &host{p}
-	if p.log == nil {
+	if p.loud {
+		p.log = markOwn(p.log)
+	} else {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -103,6 +103,12 @@ type TopicProducer struct{ t *topic }
 // Name is the topic's name.
 func (h *TopicProducer) Name() string { return h.t.name }
 
+// WhenFull is what the async verbs and the sync ones do at a limit of the buffer.
+// Async verbs never wait for anything, unless this is Block.
+func (h *TopicProducer) WhenFull() (async, sync FullPolicy) {
+	return h.t.settings.whenFullAsync, h.t.settings.whenFullSync
+}
+
 // ProduceSync is Producer.ProduceSync for this topic.
 func (h *TopicProducer) ProduceSync(ctx context.Context, msgs ...Message) (Acked, error) {
 	return h.t.sync(ctx, msgs)
