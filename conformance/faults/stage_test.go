@@ -29,7 +29,9 @@ type scenario struct {
 	order   judge.Order // default: per key
 	// alone: the scenario closes its producer itself.
 	alone bool
-	run   func(*stage)
+	// proxied: on TCP and in real time, with a proxy before each broker.
+	proxied bool
+	run     func(*stage)
 }
 
 // stage is a scenario being run.
@@ -41,6 +43,7 @@ type stage struct {
 	events   *events
 	traffic  *traffic
 	dials    atomic.Int64 // attempts to connect
+	proxies  []*proxy     // before the brokers, by number, if the scenario is proxied
 }
 
 // play runs scenarios in bubbles of their own. When one ends all messages must
@@ -50,19 +53,29 @@ func play(t *testing.T, list []scenario) {
 	for _, sc := range list {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
+			if sc.proxied {
+				sc.play(t)
+				return
+			}
 			synctest.Test(t, func(t *testing.T) { sc.play(t) })
 		})
 	}
 }
 
 func (sc scenario) play(t *testing.T) {
-	cluster := append([]ekaftest.Option{ekaftest.InMemory(), ekaftest.Brokers(max(sc.brokers, 1))}, sc.cluster...)
+	cluster := append([]ekaftest.Option{ekaftest.Brokers(max(sc.brokers, 1))}, sc.cluster...)
 	if sc.cluster == nil {
 		cluster = append(cluster, ekaftest.Topic(topic, 1))
+	}
+	if !sc.proxied {
+		cluster = append(cluster, ekaftest.InMemory())
 	}
 	kafka := ekaftest.Start(t, cluster...)
 	defer kafka.Close()
 	s := &stage{T: t, ledger: newLedger(t, topic), kafka: kafka, events: &events{}, traffic: &traffic{t: t}}
+	if sc.proxied {
+		s.proxies = proxies(t, kafka)
+	}
 	options := []ekaf.Option{ekaf.Brokers(kafka.Addrs()...), ekaf.Dialer(s.dial), ekaf.OnEvent(s.events.hear)}
 	s.producer = s.open(append(options, sc.options...)...)
 	kafka.OnRequest(s.traffic.hear)
