@@ -41,7 +41,7 @@ func chaos(ctx context.Context, s settings, c cluster, stdout io.Writer) (*figur
 		settings: s, cluster: c, network: n, line: line, ledger: newLedger(line),
 		claims: map[string]bool{}, happened: map[string]int{}, sizes: map[string]int{}, grown: map[string]bool{},
 	}
-	line.say("seed %d: %d brokers (%s), %v, %d faults", s.seed, s.brokers, c.Name(), s.time, s.faults)
+	line.head("seed %d: %d brokers (%s), %v, %d faults", s.seed, s.brokers, c.Name(), s.time, s.faults)
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (r *chaosRun) prepare(ctx context.Context) error {
 		if one.proxied {
 			way = "through the proxies"
 		}
-		r.line.say("producer %d: %v, %s", one.number, one.choice, way)
+		r.line.head("producer %d: %v, %s", one.number, one.choice, way)
 	}
 	r.plan = r.settings.plan(r)
 	return nil

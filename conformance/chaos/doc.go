@@ -26,7 +26,8 @@
 //
 // The verdict asks of each message: exactly one outcome; in the topic once if it
 // was acked, where its ack says; at most once if it was left open (MaybeWritten);
-// not at all if it was refused or failed. Of each caller: its messages lie in the
+// not at all if it was refused or failed; and it failed only if its call's context
+// or the producer's options (a delivery timeout, a small buffer) allow that. Of each caller: its messages lie in the
 // order of its calls within each worker and, where the strategy looks at keys,
 // within each key.
 //

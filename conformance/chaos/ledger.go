@@ -38,6 +38,7 @@ type fate struct {
 	verb      uint8
 	state     state
 	outcomes  uint8
+	needless  bool // it failed though nothing it was sent with allows that
 }
 
 // stream are the messages of one caller with one key, or without.
@@ -68,11 +69,11 @@ type ledger struct {
 	reasons []string
 	known   map[string]uint16
 	counts  [states]int64
-	calls   int64
+	causes  map[string]int64 // of outcomes that were failures
 }
 
 func newLedger(line *timeline) *ledger {
-	return &ledger{line: line, streams: map[streamName]*stream{}, known: map[string]uint16{}}
+	return &ledger{line: line, streams: map[streamName]*stream{}, known: map[string]uint16{}, causes: map[string]int64{}}
 }
 
 func (l *ledger) open(s *stream) { l.streams[streamName{s.caller.source.number, s.key}] = s }
@@ -111,6 +112,18 @@ func (l *ledger) settle(s *stream, sequence int64, ack ekaf.Ack, err error) {
 	}
 	l.count(open, -1)
 	l.count(f.state, 1)
+	if err != nil {
+		f.needless = !c.source.choice.excuses(err)
+		l.blame(err)
+	}
+}
+
+// blame counts why messages failed.
+func (l *ledger) blame(err error) {
+	name := causeOf(err)
+	l.mu.Lock()
+	l.causes[name]++
+	l.mu.Unlock()
 }
 
 // refuse notes that a message was not accepted. If it had an outcome all the

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +65,8 @@ type choice struct {
 	random  *rand.Rand
 	options []ekaf.Option
 	about   []string
-	keyed   bool // keys stay in order
+	keyed   bool    // keys stay in order
+	allowed []error // why messages may fail
 }
 
 func (c *choice) add(about string, options ...ekaf.Option) {
@@ -119,13 +123,40 @@ func (s settings) drawLosses(c *choice) {
 	switch c.random.IntN(6) {
 	case 0:
 		oneOf(c, "delivery timeout", ekaf.DeliveryTimeout, time.Second, 5*time.Second, 20*time.Second)
+		c.allowed = []error{ekaf.ErrTimeout}
 	case 1:
 		oneOf(c, "partition limit", ekaf.PartitionBufferMessages, 50, 500)
 		oneOf(c, "when full", ekaf.WhenFull, ekaf.Error, ekaf.Block, ekaf.DropOldest, ekaf.DropNewest)
+		c.allowed = []error{ekaf.ErrFull, ekaf.ErrDropped}
 	case 2:
 		oneOf(c, "limit", ekaf.BufferBytes, 1<<20, 4<<20)
 		oneOf(c, "when full", ekaf.WhenFullAsync, ekaf.Error, ekaf.DropOldest, ekaf.DropNewest)
+		c.allowed = []error{ekaf.ErrFull, ekaf.ErrDropped}
 	}
+}
+
+// excuses tells whether a message of the producer may fail so: by its options, by
+// its call's context, or because Kafka itself can no longer tell.
+func (c *choice) excuses(err error) bool {
+	always := []error{context.Canceled, context.DeadlineExceeded, ekaf.ErrWithdrawn, ekaf.ErrUndecidable}
+	is := func(cause error) bool { return errors.Is(err, cause) }
+	return slices.ContainsFunc(always, is) || slices.ContainsFunc(c.allowed, is)
+}
+
+// causeOf is the general cause of a failure, for counting.
+func causeOf(err error) string {
+	for _, cause := range []error{
+		ekaf.ErrTimeout, ekaf.ErrFull, ekaf.ErrDropped, ekaf.ErrUndecidable, ekaf.ErrClosed, ekaf.ErrTooLarge,
+		ekaf.ErrUnknownTopic, ekaf.ErrUnknownPartition, ekaf.ErrWithdrawn, context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, cause) {
+			return cause.Error()
+		}
+	}
+	if delivery, ok := errors.AsType[*ekaf.DeliveryError](err); ok && delivery.Code != 0 {
+		return fmt.Sprint("error code ", delivery.Code)
+	}
+	return err.Error()
 }
 
 func (c *choice) String() string { return strings.Join(c.about, ", ") }

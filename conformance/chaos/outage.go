@@ -20,7 +20,7 @@ const (
 	outageKeys    = 50  // of each feeder
 	feeders       = 4
 	perCall       = 25
-	warmth        = 5 * time.Second
+	warmest       = 5 * time.Second
 	firstAttempts = 10 * time.Second
 )
 
@@ -107,7 +107,7 @@ func (r *outageRun) open(ctx context.Context) error {
 		r.feeders = append(r.feeders, f)
 	}
 	// Room for all that the outage brings, and as much again.
-	room := 2 * int64(r.settings.outage.Seconds()+warmth.Seconds()+30) * int64(r.settings.rate) * (outageValue + 50)
+	room := 2 * int64(r.settings.outage.Seconds()+warmest.Seconds()+30) * int64(r.settings.rate) * (outageValue + 50)
 	var err error
 	r.producer, err = ekaf.New(ekaf.Brokers(r.cluster.Addrs()...), ekaf.Dialer(r.network.direct), ekaf.WhenFullAsync(ekaf.Block),
 		ekaf.BufferBytes(max(room, 256<<20)), ekaf.PartitionBufferBytes(max(room, 256<<20)), ekaf.OnEvent(func(e ekaf.Event) {
@@ -132,7 +132,7 @@ func (r *outageRun) measure(ctx context.Context, out *outageFigures) error {
 	for _, f := range r.feeders {
 		feeds.Go(func() { r.feed(feeding, f, r.settings.rate) })
 	}
-	if err := r.pause(ctx, warmth); err != nil {
+	if err := r.pause(ctx, r.warmth()); err != nil {
 		return err
 	}
 	if err := r.away(ctx, out); err != nil {
@@ -149,10 +149,13 @@ func (r *outageRun) measure(ctx context.Context, out *outageFigures) error {
 	return drained()
 }
 
+// warmth is how long the phases before the outage last.
+func (r *outageRun) warmth() time.Duration { return min(warmest, r.settings.outage) }
+
 // fullSpeed is how many messages a second are acked when callers never pause.
 func (r *outageRun) fullSpeed(ctx context.Context) (float64, error) {
 	began := time.Now()
-	feeding, stop := context.WithTimeout(ctx, warmth)
+	feeding, stop := context.WithTimeout(ctx, r.warmth())
 	defer stop()
 	var feeds sync.WaitGroup
 	for _, f := range r.feeders {

@@ -33,6 +33,13 @@ func newTimeline(out io.Writer, verbose bool) *timeline {
 // now is the time since the run began.
 func (t *timeline) now() time.Duration { return time.Since(t.began) }
 
+// head prints a line that belongs to no moment.
+func (t *timeline) head(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(t.out, format+"\n", args...)
+}
+
 // say prints what happened, and keeps it for histories.
 func (t *timeline) say(format string, args ...any) { t.add(true, fmt.Sprintf(format, args...)) }
 

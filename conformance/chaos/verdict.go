@@ -28,6 +28,7 @@ type verdict struct {
 	reordered int // behind a later one of their caller, in one worker or key
 	moved     int // keys in a second partition though the topic did not grow
 	misplaced int // not where the ack says
+	needless  int // failed though nothing allows it
 
 	violations []violation
 }
@@ -49,7 +50,7 @@ func (v *verdict) violate(topic string, m judge.Message, what string, args ...an
 func (v *verdict) faults() int {
 	r := v.report
 	return r.Lost + r.Duplicated + r.Unexpected + r.Foreign + r.WrongKey +
-		v.missing + v.twice + v.reordered + v.moved + v.misplaced
+		v.missing + v.twice + v.reordered + v.moved + v.misplaced + v.needless
 }
 
 // err is nil if nothing was wrong.
@@ -97,6 +98,9 @@ func (r *chaosRun) outcomes(v *verdict) {
 			case f.state != refused && f.outcomes != 1:
 				v.twice++
 				v.violate(s.topic, m, "%d outcomes", f.outcomes)
+			case f.needless:
+				v.needless++
+				v.violate(s.topic, m, "failed, and neither its call nor its producer's options allow that")
 			}
 		}
 	}
@@ -251,59 +255,4 @@ func (r *chaosRun) neighbours(topic string, f fate, log *judge.Log) {
 			r.line.say("  %s %d/%d holds %v, producer id %d", topic, at.Partition, at.Offset, m, at.ProducerID)
 		}
 	}
-}
-
-// figures are the last line of a run.
-type figures struct {
-	Seed       uint64         `json:"seed"`
-	Kafka      string         `json:"kafka"`
-	Brokers    int            `json:"brokers"`
-	Workers    int            `json:"workers"`
-	Seconds    float64        `json:"seconds"`
-	Faults     int            `json:"faults"`
-	Kinds      map[string]int `json:"kinds"`
-	Skipped    int            `json:"skipped"`
-	Messages   int64          `json:"messages"`
-	Acked      int64          `json:"acked"`
-	Failed     int64          `json:"failed"`
-	Maybe      int64          `json:"maybe_written"`
-	MaybeThere int            `json:"maybe_written_there"`
-	Refused    int64          `json:"refused"`
-	Retries    int64          `json:"retries"`
-	Failures   map[string]int `json:"failures"`
-	Read       int            `json:"read"`
-	Lost       int            `json:"lost"`
-	Duplicated int            `json:"duplicated"`
-	Reordered  int            `json:"reordered"`
-	Moved      int            `json:"moved"`
-	Misplaced  int            `json:"misplaced"`
-	Unexpected int            `json:"unexpected"`
-	NoOutcome  int            `json:"no_outcome"`
-	Outcomes   int            `json:"several_outcomes"`
-}
-
-func (r *chaosRun) figures(v *verdict) *figures {
-	counts := r.ledger.totals()
-	out := &figures{
-		Seed: r.settings.seed, Kafka: r.cluster.Name(), Brokers: r.settings.brokers, Workers: r.settings.workers,
-		Seconds: r.line.now().Seconds(), Kinds: r.happened, Skipped: r.skipped,
-		Acked: counts[acked], Failed: counts[failed], Maybe: counts[maybe], Refused: counts[refused],
-		MaybeThere: v.report.Maybe, Failures: map[string]int{}, Read: v.report.Read,
-		Lost: v.report.Lost, Duplicated: v.report.Duplicated, Reordered: v.reordered, Moved: v.moved, Misplaced: v.misplaced,
-		Unexpected: v.report.Unexpected + v.report.Foreign + v.report.WrongKey, NoOutcome: v.missing, Outcomes: v.twice,
-	}
-	for _, n := range counts {
-		out.Messages += n
-	}
-	for _, n := range r.happened {
-		out.Faults += n
-	}
-	for _, one := range r.sources {
-		stats := one.producer.Stats()
-		out.Retries += stats.Retries
-		for reason, n := range stats.Dropped {
-			out.Failures[reason] += int(n)
-		}
-	}
-	return out
 }
