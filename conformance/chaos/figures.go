@@ -22,6 +22,7 @@ type figures struct {
 	Lost       int              `json:"lost"`
 	Duplicated int              `json:"duplicated"`
 	Reordered  int              `json:"reordered"`
+	Shuffled   int              `json:"shuffled_in_call"`
 	Moved      int              `json:"moved"`
 	Misplaced  int              `json:"misplaced"`
 	Unexpected int              `json:"unexpected"`
@@ -37,7 +38,7 @@ func (r *chaosRun) figures(v *verdict) *figures {
 		Seconds: r.line.now().Seconds(), Kinds: r.happened, Skipped: r.skipped,
 		Acked: counts[acked], Failed: counts[failed], Maybe: counts[maybe], Refused: counts[refused],
 		MaybeThere: v.report.Maybe, Failures: r.ledger.causes, Needless: v.needless, Read: v.report.Read,
-		Lost: v.report.Lost, Duplicated: v.report.Duplicated, Reordered: v.reordered, Moved: v.moved, Misplaced: v.misplaced,
+		Lost: v.report.Lost, Duplicated: v.report.Duplicated, Reordered: v.reordered, Shuffled: v.shuffled, Moved: v.moved, Misplaced: v.misplaced,
 		Unexpected: v.report.Unexpected + v.report.Foreign + v.report.WrongKey, NoOutcome: v.missing, Outcomes: v.twice,
 	}
 	for _, n := range counts {

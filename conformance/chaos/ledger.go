@@ -31,6 +31,7 @@ type fate struct {
 	called    uint32 // ms since the run began
 	settled   uint32 // the same; of the first outcome
 	made      uint32 // in which order its caller made it
+	call      uint32 // in which of its caller's calls
 	offset    int64  // acked: -1 where Kafka does not tell
 	partition int32  // acked
 	worker    uint16 // acked
@@ -83,7 +84,7 @@ func (l *ledger) opened(s *stream, verb uint8) (sequence int64) {
 	c := s.caller
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.fates = append(s.fates, fate{called: uint32(l.line.now().Milliseconds()), made: c.made, verb: verb})
+	s.fates = append(s.fates, fate{called: uint32(l.line.now().Milliseconds()), made: c.made, call: c.calls, verb: verb})
 	c.made++
 	l.count(open, 1)
 	return int64(len(s.fates) - 1)

@@ -32,8 +32,9 @@ type caller struct {
 	pause   time.Duration // between calls, on average
 	scratch []byte
 
-	mu   sync.Mutex // guards the following, and the fates of its streams
-	made uint32
+	mu    sync.Mutex // guards the following, and the fates of its streams
+	made  uint32
+	calls uint32
 }
 
 // route is what a caller sends to a topic.
@@ -133,6 +134,9 @@ func (c *caller) once(ctx context.Context) error {
 	var streams []*stream
 	var sequences []int64
 	c.scratch = c.scratch[:0]
+	c.mu.Lock()
+	c.calls++
+	c.mu.Unlock()
 	for range c.size() {
 		s := way.unkeyed
 		if !v.unkeyed && c.random.IntN(4) > 0 {

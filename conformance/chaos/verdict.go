@@ -30,6 +30,10 @@ type verdict struct {
 	misplaced int // not where the ack says
 	needless  int // failed though nothing allows it
 
+	// shuffled messages lie, in one worker, behind a later one of the same call
+	// that has another key, or none. No fault: see positions.
+	shuffled int
+
 	violations []violation
 }
 
@@ -140,27 +144,27 @@ func (r *chaosRun) contents(v *verdict, topic string, log *judge.Log) {
 }
 
 // lane is within what a caller's messages keep their order: a worker of a
-// partition or, if key is set, a key within a partition.
+// partition, a stream in it (of is set) or a key within a partition (of is set,
+// and the worker is anyWorker).
 type lane struct {
 	caller    *caller
 	partition int32
-	worker    uint16
-	key       *stream
+	worker    int
+	of        *stream
 }
+
+const anyWorker = -1
 
 // positions: messages lie where their acks say and in the order of their calls.
 // One that was left open has no worker to be compared with, but may have a key.
+//
+// Within a call the messages of a key are in order, and so are those without. A
+// call's list is split by worker before the first message is put; if workers come
+// or go before the last is, the rest chooses again and may join messages of other
+// keys, of the same call, in their worker. So between keys whole calls are compared.
 func (r *chaosRun) positions(v *verdict, topic string, log *judge.Log) {
-	last := map[lane]fate{}
+	last := lanes{}
 	home := map[*stream]int32{}
-	behind := func(here lane, f fate) bool {
-		before, any := last[here]
-		if !any || before.made < f.made {
-			last[here] = f
-			return false
-		}
-		return before.made > f.made // the same one again is a duplicate, and counted as such
-	}
 	for at, m := range log.Messages {
 		s := r.ledger.streams[streamName{m.Producer, m.Key}]
 		if s == nil || s.topic != topic || m.Sequence >= int64(len(s.fates)) {
@@ -171,14 +175,23 @@ func (r *chaosRun) positions(v *verdict, topic string, log *judge.Log) {
 			v.misplaced++
 			v.violate(topic, m, "at %d/%d, but acked for %d/%d", at.Partition, at.Offset, f.partition, f.offset)
 		}
-		if f.state == acked && behind(lane{caller: s.caller, partition: at.Partition, worker: f.worker}, f) {
-			v.reordered++
-			v.violate(topic, m, "behind a later one of its caller in partition %d, worker %d", at.Partition, f.worker)
+		if f.state == acked {
+			here := lane{caller: s.caller, partition: at.Partition, worker: int(f.worker)}
+			ofCaller, sameCall := last.behind(here, f)
+			here.of = s
+			ofStream, _ := last.behind(here, f)
+			switch {
+			case ofStream || ofCaller && !sameCall:
+				v.reordered++
+				v.violate(topic, m, "behind a later one of its caller in partition %d, worker %d", at.Partition, f.worker)
+			case ofCaller:
+				v.shuffled++
+			}
 		}
 		if !s.keyed || !s.caller.source.choice.keyed {
 			continue
 		}
-		if behind(lane{caller: s.caller, partition: at.Partition, key: s}, f) {
+		if late, _ := last.behind(lane{caller: s.caller, partition: at.Partition, worker: anyWorker, of: s}, f); late {
 			v.reordered++
 			v.violate(topic, m, "behind a later one of its key in partition %d", at.Partition)
 		}
@@ -188,6 +201,21 @@ func (r *chaosRun) positions(v *verdict, topic string, log *judge.Log) {
 		}
 		home[s] = at.Partition
 	}
+}
+
+// lanes know the latest message, by the caller's order, of each lane.
+type lanes map[lane]fate
+
+// behind reports whether a message comes behind one that was made later, and if
+// so, whether both were of one call. The same message again is a duplicate, and
+// counted as such.
+func (l lanes) behind(here lane, f fate) (behind, sameCall bool) {
+	before, any := l[here]
+	if !any || before.made < f.made {
+		l[here] = f
+		return false, false
+	}
+	return before.made > f.made, before.call == f.call
 }
 
 // around is how much of the timeline a history shows before and after.

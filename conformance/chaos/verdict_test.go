@@ -110,7 +110,9 @@ func TestVerdict(t *testing.T) {
 		}, func(v *verdict) int { return v.reordered }, "behind a later one of its key"},
 		{"behind a later one of its worker", func(s *scene) {
 			s.stream.caller.source.choice.keyed = false
-			early, late := s.ledger.opened(s.stream, 0), s.ledger.opened(s.stream, 0)
+			early := s.ledger.opened(s.stream, 0)
+			s.stream.caller.calls++
+			late := s.ledger.opened(s.stream, 0)
 			s.ledger.settle(s.stream, late, ekaf.Ack{Offset: s.write(late)}, nil)
 			s.ledger.settle(s.stream, early, ekaf.Ack{Offset: s.write(early)}, nil)
 		}, func(v *verdict) int { return v.reordered }, "behind a later one of its caller in partition 0, worker 0"},
