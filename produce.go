@@ -17,6 +17,7 @@ type order struct {
 	policy    FullPolicy
 	call      *call // nil: messages have their own callbacks, or none
 	base      int32 // index in the call of the first message
+	drains    bool  // its caller waits for acks, and may write the request itself
 
 	room     room
 	receipt  Receipt
@@ -186,6 +187,10 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 			}
 			accepted++
 			i = after(i, next)
+		}
+		if full == nil && o.drains {
+			o.touch(c, lane.CommitAndDrain())
+			return i, nil
 		}
 		buffered := lane.Commit(o.immediate)
 		if full == nil {

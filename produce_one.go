@@ -7,8 +7,9 @@ import "github.com/ekaf-go/ekaf/internal/batch"
 // room. Else it does nothing and is not ok; produce then finds what it is.
 //
 // A program that publishes from its request path makes this call and no other, so
-// it does without what only lists, refusals and waiting need.
-func (t *topic) produceOne(m *Message, done batch.Completer, immediate bool) (b Buffered, ok bool) {
+// it does without what only lists, refusals and waiting need. drain: the caller
+// waits for the outcome, and may write the request itself.
+func (t *topic) produceOne(m *Message, done batch.Completer, immediate, drain bool) (b Buffered, ok bool) {
 	v := t.view.Load()
 	if v == nil || t.down.Load() || t.check(m) != nil {
 		return b, false
@@ -28,6 +29,6 @@ func (t *topic) produceOne(m *Message, done batch.Completer, immediate bool) (b 
 	if !m.Timestamp.IsZero() {
 		bm.Time = m.Timestamp.UnixMilli()
 	}
-	buffered, ok := c.partition.Lane(c.worker).PutOne(c.generation, &bm, done, arg, immediate)
+	buffered, ok := c.partition.Lane(c.worker).PutOne(c.generation, &bm, done, arg, immediate, drain)
 	return Buffered{Partition: c.partition.ID, Worker: c.worker, Messages: buffered}, ok
 }

@@ -165,7 +165,7 @@ func (t *topic) async(ctx context.Context, msgs []Message) error {
 		return err
 	}
 	if len(msgs) == 1 {
-		if _, ok := t.produceOne(&msgs[0], nil, true); ok {
+		if _, ok := t.produceOne(&msgs[0], nil, true, false); ok {
 			return nil
 		}
 	}
@@ -179,7 +179,7 @@ func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, erro
 		return Receipt{}, err
 	}
 	if len(msgs) == 1 {
-		if b, ok := t.produceOne(&msgs[0], nil, false); ok {
+		if b, ok := t.produceOne(&msgs[0], nil, false, false); ok {
 			return Receipt{Buffered: b}, nil
 		}
 	}
@@ -193,7 +193,7 @@ func (t *topic) syncBatched(ctx context.Context, msgs []Message) (Receipt, error
 		return Receipt{}, err
 	}
 	if len(msgs) == 1 {
-		if b, ok := t.produceOne(&msgs[0], nil, false); ok {
+		if b, ok := t.produceOne(&msgs[0], nil, false, false); ok {
 			return Receipt{Buffered: b}, nil
 		}
 	}
@@ -255,10 +255,10 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 		return Acked{}, err
 	}
 	c := t.newCall(len(msgs), nil)
-	o := order{immediate: true, policy: t.settings.whenFullSync, call: c}
+	o := order{immediate: true, policy: t.settings.whenFullSync, call: c, drains: len(msgs) == 1 || together(msgs)}
 	taken := false
 	if len(msgs) == 1 {
-		_, taken = t.produceOne(&msgs[0], c, true)
+		_, taken = t.produceOne(&msgs[0], c, true, true)
 	}
 	if !taken {
 		t.accept(ctx, msgs, &o)

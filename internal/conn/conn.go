@@ -20,9 +20,10 @@ const (
 type Conn struct {
 	cfg      *settings
 	addr     string
-	stream            // nc is read and written; raw is closed: closing TLS would first write an alert, and may hang
-	vectored bool     // nc takes net.Buffers with one writev
-	versions Versions // set before Dial returns, then constant
+	stream                // nc is read and written; raw is closed: closing TLS would first write an alert, and may hang
+	vectored bool         // nc takes net.Buffers with one writev
+	prompt   PromptWriter // nc, if it can be written to without waiting; else nil
+	versions Versions     // set before Dial returns, then constant
 
 	token chan struct{} // holds one element while a writer, or the end of the connection, owns the write side
 	dying chan struct{} // closed by the first Kill
@@ -63,6 +64,7 @@ func newConn(cfg *settings, addr string, s stream) *Conn {
 	case *net.TCPConn, *net.UnixConn:
 		c.vectored = true
 	}
+	c.prompt = promptWriter(s.nc)
 	c.in.src = s.nc
 	c.limit.Store(min(cfg.MaxResponseBytes, handshakeResponseBytes))
 	c.lastUsed = time.Now()

@@ -118,25 +118,37 @@ func (c *Conn) sendHeld(frame []byte, tail net.Buffers, q request) error {
 	if size > math.MaxInt32 {
 		return fmt.Errorf("cannot send a request of %d bytes, the protocol's limit is %d: %w", size, math.MaxInt32, ErrNotWritten)
 	}
+	if !c.begin(frame, size, &q) {
+		return c.notWritten()
+	}
+	err := c.written(c.write(frame, tail, tailBytes))
+	if q.h != nil {
+		return nil // the handler hears of a failed write when the connection is buried
+	}
+	return err
+}
+
+// begin fills the holes of a frame and puts its request into the ring. False: the connection is dead.
+func (c *Conn) begin(frame []byte, size int, q *request) bool {
 	binary.BigEndian.PutUint32(frame, uint32(size))
 	if !q.raw {
 		q.correlation = c.writer.correlation
 		binary.BigEndian.PutUint32(frame[frameCorrelationAt:], uint32(q.correlation))
 	}
-	if !c.enter(q) {
-		return c.notWritten()
+	if !c.enter(*q) {
+		return false
 	}
 	c.writer.correlation = (c.writer.correlation + 1) & math.MaxInt32
+	return true
+}
 
-	err := c.write(frame, tail, tailBytes)
+// written ends a write for the watchdog; one that failed ends the connection.
+func (c *Conn) written(err error) error {
 	c.mu.Lock()
 	c.writing = request{}
 	c.mu.Unlock()
 	if err != nil {
 		err = c.writeFailed(err)
-	}
-	if q.h != nil {
-		return nil // the handler hears of a failed write when the connection is buried
 	}
 	return err
 }

@@ -114,8 +114,11 @@ func (s *Sender) connectionLost() {
 // closeIfIdle closes a connection that carried nothing for a while, before
 // something on the way drops it silently. It says when to look again.
 func (s *Sender) closeIfIdle(now time.Time) time.Duration {
-	if s.cfg.IdleTimeout <= 0 || s.conn == nil || s.conn.Pending() > 0 {
+	if s.cfg.IdleTimeout <= 0 || s.conn == nil {
 		return longSleep
+	}
+	if s.conn.Pending() > 0 {
+		return s.cfg.IdleTimeout // an answer alone does not wake the loop
 	}
 	if left := s.cfg.IdleTimeout - now.Sub(s.conn.LastUsed()); left > 0 {
 		return left
@@ -139,9 +142,13 @@ func (s *Sender) reauthenticate(now time.Time) (wait time.Duration, ok bool) {
 	if !limited || now.Before(due) {
 		return 0, true
 	}
+	// In this order: an answer that comes before the mark is seen here, and one
+	// that comes after it wakes the loop.
+	s.awaits.Store(true)
 	if s.conn.Pending() > 0 {
-		return longSleep, false // the last answer wakes the loop
+		return longSleep, false
 	}
+	s.awaits.Store(false)
 	if err := s.conn.Reauthenticate(s.ctx); err != nil {
 		s.conn.Kill(fmt.Errorf("cannot authenticate again: %w", err))
 		<-s.conn.Done()

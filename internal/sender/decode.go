@@ -236,7 +236,7 @@ func (r *request) Answer(body []byte, err error) {
 		go c.Kill(fmt.Errorf("%w: the connection is closed", err))
 	}
 	r.recycle()
-	s.poke()
+	s.answered()
 }
 
 // find gives the attempt that an answer is for. Brokers answer in the order

@@ -30,6 +30,7 @@ type request struct {
 	number   uint64
 	version  int16
 	conn     *conn.Conn
+	inline   bool // a caller writes it
 
 	frame    []byte
 	meta     []byte
@@ -48,8 +49,7 @@ var requestPool = sync.Pool{New: func() any { return new(request) }}
 // nil if there are none. idle: nothing is in flight, so open batches go too.
 func (s *Sender) build(now time.Time, idle bool, limit int) *request {
 	r := requestPool.Get().(*request)
-	r.sender, r.conn, r.number, r.bytes, r.answered = s, s.conn, requests.next(), 0, 0
-	r.attempts = r.attempts[:0]
+	r.begin(s)
 	s.mu.Lock()
 	turns := len(s.classes)
 	s.mu.Unlock()
@@ -69,6 +69,12 @@ func (s *Sender) build(now time.Time, idle bool, limit int) *request {
 	}
 	requestPool.Put(r)
 	return nil
+}
+
+// begin empties a reused request, for the sender's present connection.
+func (r *request) begin(s *Sender) {
+	r.sender, r.conn, r.number, r.bytes, r.answered, r.inline = s, s.conn, requests.next(), 0, 0, false
+	r.attempts = r.attempts[:0]
 }
 
 // fill asks each lane that stands in a queue now, once.
@@ -94,7 +100,7 @@ func (s *Sender) fill(r *request, c *class, fromIdle, idle bool, now time.Time, 
 			continue
 		}
 		room := limit - r.bytes
-		if len(r.attempts) == 0 {
+		if len(r.attempts) == 0 && !r.inline {
 			room = 1 << 30
 		}
 		a, ok, again, blocked := l.Take(s, s.number, idle, now, room)
@@ -146,10 +152,17 @@ func (s *Sender) send(r *request) {
 		s.sendUnanswered(r)
 		return
 	}
-	err := r.conn.Send(r.frame, r.tail, r.version >= flexibleFrom, r)
-	if err != nil {
+	if err := r.write(); err != nil {
 		r.fail(err, true)
 	}
+}
+
+func (r *request) write() error {
+	flexible := r.version >= flexibleFrom
+	if r.inline {
+		return r.conn.SendNow(r.frame, r.tail, flexible, r)
+	}
+	return r.conn.Send(r.frame, r.tail, flexible, r)
 }
 
 // sendUnanswered sends with acks=0: the batches are done when the write is.

@@ -78,6 +78,7 @@ type Sender struct {
 	everUp    atomic.Bool
 	lastErr   atomic.Pointer[error]
 	warm      atomic.Bool // connect although nothing waits
+	awaits    atomic.Bool // the loop waits for the last answer
 	downSince time.Time
 	failures  int
 }
@@ -136,14 +137,20 @@ func (s *Sender) Lanes() []*worker.Lane {
 // Ready implements worker.Sender.
 func (s *Sender) Ready(l *worker.Lane, idle bool) {
 	s.mu.Lock()
+	s.enqueue(l, idle)
+	s.mu.Unlock()
+	s.poke()
+}
+
+// enqueue puts a lane in a queue of its class. mu is held.
+func (s *Sender) enqueue(l *worker.Lane, idle bool) *class {
 	c := s.class(l.Partition.Config())
 	if idle {
 		c.idle.push(l)
 	} else {
 		c.ready.push(l)
 	}
-	s.mu.Unlock()
-	s.poke()
+	return c
 }
 
 // Later implements worker.Sender.

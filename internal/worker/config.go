@@ -65,6 +65,9 @@ type Sender interface {
 	// Ready puts the lane in the queue of those that have something to send; idle
 	// says that it is only for when nothing is in flight.
 	Ready(l *Lane, idle bool)
+	// Drain is Ready for a caller that waits for the answer: an idle sender may
+	// write the request before it returns. It does not wait.
+	Drain(l *Lane, idle bool)
 	// Later calls the lane's Due at about this time.
 	Later(l *Lane, at time.Time)
 	// Detach takes the lane out of those that hear of the connection.

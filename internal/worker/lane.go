@@ -92,9 +92,10 @@ func (l *Lane) Begin(generation uint64) (ok, stopped bool) {
 	return false, stopped
 }
 
-// PutOne is Begin, Put and Commit for a call of one message, the way most come.
+// PutOne is Begin, Put and Commit for a call of one message, the way most come;
+// with drain it is CommitAndDrain.
 // Not ok: the message is not taken, and Begin or Put says why.
-func (l *Lane) PutOne(generation uint64, m *batch.Message, done batch.Completer, arg int32, immediate bool) (buffered int, ok bool) {
+func (l *Lane) PutOne(generation uint64, m *batch.Message, done batch.Completer, arg int32, immediate, drain bool) (buffered int, ok bool) {
 	l.mu.Lock()
 	if l.generation != generation || l.state == Stopped {
 		l.mu.Unlock()
@@ -106,7 +107,7 @@ func (l *Lane) PutOne(generation uint64, m *batch.Message, done batch.Completer,
 			return 0, false
 		}
 	}
-	return l.Commit(immediate), true
+	return l.commit(immediate, drain), true
 }
 
 // Put encodes a message into the open batch. done hears of it, if not nil, with
@@ -245,7 +246,13 @@ func (l *Lane) note(b *batch.Batch, done batch.Completer, at, arg int32, ms int6
 
 // Commit ends a call's messages: immediate ones wait for no linger. It unlocks
 // the lane and answers how many messages its open batch holds.
-func (l *Lane) Commit(immediate bool) (buffered int) {
+func (l *Lane) Commit(immediate bool) (buffered int) { return l.commit(immediate, false) }
+
+// CommitAndDrain is Commit of an immediate call that waits for its outcomes: an
+// idle sender writes them to its connection on this goroutine (ENGINE_RULES 16).
+func (l *Lane) CommitAndDrain() (buffered int) { return l.commit(true, true) }
+
+func (l *Lane) commit(immediate, drain bool) (buffered int) {
 	if b := l.open; b != nil && !l.stirred && (immediate && b.Immediate || !immediate && b.Lingering) && !l.Partition.limits.Bytes.Waiting() {
 		// The batch has grown, and that is all: who is to hear of it has heard.
 		buffered = b.Count()
@@ -267,6 +274,7 @@ func (l *Lane) Commit(immediate bool) (buffered int) {
 	}
 	prepare := l.unprepared()
 	call := l.signal()
+	call.drain = drain
 	l.mu.Unlock()
 	for _, b := range prepare {
 		l.host.PrepareBatch(l, b)
@@ -414,9 +422,14 @@ type signal struct {
 	ready      bool
 	idle       bool
 	backlogged bool
+	drain      bool // the caller may write
 }
 
 func (s signal) make(l *Lane) {
+	if s.drain && (s.ready || s.idle) {
+		s.sender.Drain(l, s.idle)
+		return
+	}
 	if s.ready {
 		s.sender.Ready(l, false)
 	}

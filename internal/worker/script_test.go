@@ -73,6 +73,7 @@ func (e *endpoint) Ready(_ *Lane, idle bool) {
 		e.ready = true
 	}
 }
+func (e *endpoint) Drain(l *Lane, idle bool)    { e.Ready(l, idle) }
 func (e *endpoint) Later(_ *Lane, at time.Time) { e.later = append(e.later, at) }
 func (e *endpoint) Detach(*Lane)                { e.detached++ }
 func (e *endpoint) Broker() int32               { return e.broker }
