@@ -43,13 +43,17 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	defer tcp.Close()
 	pipe := dialed(t, Config{}, answering)
 	tail := net.Buffers{make([]byte, 4000), make([]byte, 4000), make([]byte, 4000)}
-	for name, c := range map[string]*Conn{"writev": tcp, "staged": pipe} {
+	for name, c := range map[string]*Conn{"writev": tcp, "staged": pipe, "now": tcp} {
 		t.Run(name, func(t *testing.T) {
 			s := &signal{make(chan struct{}, 1)}
 			frame := make([]byte, 0, 100)
 			round := func() {
 				frame = append(c.NextFrame(frame[:0], 0, 8, false), 1, 2, 3)
-				if err := c.Send(frame, tail, false, s); err != nil {
+				send := c.Send
+				if name == "now" && c.prompt != nil {
+					send = c.SendNow
+				}
+				if err := send(frame, tail, false, s); err != nil {
 					t.Fatal(err)
 				}
 				<-s.got

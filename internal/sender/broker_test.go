@@ -20,6 +20,7 @@ type fakeBroker struct {
 	produceMin, produceMax int16
 	lifetime               time.Duration // of a SASL session, 0: endless
 	deaf                   bool          // reads nothing after the handshake
+	roomy                  bool          // connections can be written to without waiting
 
 	running sync.WaitGroup
 	closing chan struct{} // closed at the test's end
@@ -35,6 +36,10 @@ type fakeBroker struct {
 	// atLogin is the number of unanswered Produce requests seen by each login.
 	atLogin []int
 	open    int // Produce requests without an answer
+	// of a roomy broker's connections
+	room      int // bytes of the send buffer; 0: 64 KiB
+	prompt    int // writes that did not wait
+	deadlines int // for writes
 	auto    func(a *asked)
 }
 
@@ -73,7 +78,26 @@ func (b *fakeBroker) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	number := len(b.wires)
 	b.mu.Unlock()
 	b.running.Go(func() { b.serve(server, number) })
+	if b.roomy {
+		return newPromptWire(b, client), nil
+	}
 	return client, nil
+}
+
+func (b *fakeBroker) buffer() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.room > 0 {
+		return b.room
+	}
+	return 64 << 10
+}
+
+// promptWrites is how many writes did not wait.
+func (b *fakeBroker) promptWrites() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.prompt
 }
 
 func (b *fakeBroker) dials() int {

@@ -11,6 +11,10 @@
 // only full batches follow it, up to five requests. So an idle producer sends at
 // once, and a busy one in large batches, without a timer for either.
 //
+// A caller that waits for its ack and finds nothing in flight writes the request
+// itself (see Drain). Whoever drains holds the turn; the order of locks is turn,
+// lane, and the sender's own mutex last, held over no call.
+//
 // A request holds at most one batch of a partition (Kafka looks only at the last
 // one), and only topics that agree on acks and timeout.
 package sender

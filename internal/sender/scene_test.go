@@ -103,6 +103,20 @@ func (sc *scene) lanes(n int, cfg *worker.Config) []*worker.Lane {
 // put is one call with one message. It has a completion.
 func (sc *scene) put(l *worker.Lane, immediate bool, value string) {
 	sc.t.Helper()
+	sc.write(l, value)
+	l.Commit(immediate)
+}
+
+// putSync is put by a caller that will wait for the outcome.
+func (sc *scene) putSync(l *worker.Lane, value string) {
+	sc.t.Helper()
+	sc.write(l, value)
+	l.CommitAndDrain()
+}
+
+// write begins a call.
+func (sc *scene) write(l *worker.Lane, value string) {
+	sc.t.Helper()
 	_, generation := l.Partition.Choice()
 	if ok, stopped := l.Begin(generation); !ok {
 		sc.t.Fatalf("the lane takes no messages (stopped: %v)", stopped)
@@ -111,7 +125,6 @@ func (sc *scene) put(l *worker.Lane, immediate bool, value string) {
 	if full := l.Put(&m, sc, 0); full != nil {
 		sc.t.Fatalf("no room in %s", full.Name)
 	}
-	l.Commit(immediate)
 }
 
 // backlog gives a lane n closed batches of one message.
