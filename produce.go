@@ -17,7 +17,7 @@ type order struct {
 	policy    FullPolicy
 	call      *call // nil: messages have their own callbacks, or none
 	base      int32 // index in the call of the first message
-	drains    bool  // its caller waits for acks, and may write the request itself
+	drains    bool  // its caller waits for acks, and may write the request of a single run itself
 
 	room     room
 	receipt  Receipt
@@ -188,7 +188,7 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 			accepted++
 			i = after(i, next)
 		}
-		if full == nil && o.drains {
+		if full == nil && o.drains && next == nil {
 			o.touch(c, lane.CommitAndDrain())
 			return i, nil
 		}

@@ -255,7 +255,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 		return Acked{}, err
 	}
 	c := t.newCall(len(msgs), nil)
-	o := order{immediate: true, policy: t.settings.whenFullSync, call: c, drains: len(msgs) == 1 || together(msgs)}
+	o := order{immediate: true, policy: t.settings.whenFullSync, call: c, drains: true}
 	taken := false
 	if len(msgs) == 1 {
 		_, taken = t.produceOne(&msgs[0], c, true, true)

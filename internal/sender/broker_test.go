@@ -40,7 +40,7 @@ type fakeBroker struct {
 	room      int // bytes of the send buffer; 0: 64 KiB
 	prompt    int // writes that did not wait
 	deadlines int // for writes
-	auto    func(a *asked)
+	auto      func(a *asked)
 }
 
 // asked is a Produce request that the broker has read whole.
