@@ -66,7 +66,7 @@ func played() map[string][]string {
 	for name, list := range map[string][]scenario{
 		"TestAnswers": answers(), "TestIdentities": identities(), "TestRecords": records(), "TestGarbage": garbage(),
 		"TestSlowBroker": slowBrokers(), "TestResources": resources(), "TestClosing": closings(), "TestWithdrawal": withdrawals(),
-		"TestNetwork": networks(),
+		"TestNetwork": networks(), "TestAuthentication": authentications(),
 	} {
 		for _, sc := range list {
 			names[name] = append(names[name], sc.name)

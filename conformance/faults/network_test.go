@@ -153,8 +153,7 @@ func (s *stage) connections() (open int) {
 // leads to it still (KIP-899).
 func addressesChange(s *stage) {
 	bootstrap := newProxy(s.T, s.kafka.ListenAddr(0))
-	s.check(s.producer.Close(s.Context()))
-	s.producer = s.open(append(hasty[:len(hasty):len(hasty)], ekaf.Brokers(bootstrap.Listen))...)
+	s.reopen(append(hasty[:len(hasty):len(hasty)], ekaf.Brokers(bootstrap.Listen))...)
 	for range 3 {
 		s.load()
 		s.flush()

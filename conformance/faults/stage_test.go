@@ -42,8 +42,10 @@ type stage struct {
 	producer *ekaf.Producer
 	events   *events
 	traffic  *traffic
-	dials    atomic.Int64 // attempts to connect
-	proxies  []*proxy     // before the brokers, by number, if the scenario is proxied
+	dials    atomic.Int64     // attempts to connect
+	aliases  map[string]int32 // other addresses of brokers; set before anyone dials
+	judge    []kgo.Opt        // what the consumer needs to be let in
+	proxies  []*proxy         // before the brokers, by number, if the scenario is proxied
 }
 
 // play runs scenarios in bubbles of their own. When one ends all messages must
@@ -76,20 +78,43 @@ func (sc scenario) play(t *testing.T) {
 	if sc.proxied {
 		s.proxies = proxies(t, kafka)
 	}
-	options := []ekaf.Option{ekaf.Brokers(kafka.Addrs()...), ekaf.Dialer(s.dial), ekaf.OnEvent(s.events.hear)}
-	s.producer = s.open(append(options, sc.options...)...)
+	s.producer = s.open(append(s.options(), sc.options...)...)
 	kafka.OnRequest(s.traffic.hear)
 	defer s.abandon()
 	sc.run(s)
 	if !sc.alone {
 		s.end()
 	}
-	s.verify(sc.order, kafka.Addrs(), kgo.Dialer(kafka.Dialer()))
+	if !sc.proxied {
+		s.judge = append(s.judge, kgo.Dialer(kafka.Dialer()))
+	}
+	s.verify(sc.order, kafka.Addrs(), s.judge...)
 }
 
+// dial is the producer's way to the brokers.
 func (s *stage) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	s.dials.Add(1)
+	return s.direct(ctx, network, addr)
+}
+
+// direct connects to a broker, also by an alias.
+func (s *stage) direct(ctx context.Context, network, addr string) (net.Conn, error) {
+	if broker, alias := s.aliases[addr]; alias {
+		addr = s.kafka.ListenAddr(broker)
+	}
 	return s.kafka.Dialer()(ctx, network, addr)
+}
+
+// options are what every producer of a scenario has.
+func (s *stage) options() []ekaf.Option {
+	return []ekaf.Option{ekaf.Brokers(s.kafka.Addrs()...), ekaf.Dialer(s.dial), ekaf.OnEvent(s.events.hear)}
+}
+
+// reopen replaces the scenario's producer by one with other options.
+func (s *stage) reopen(options ...ekaf.Option) {
+	s.T.Helper()
+	s.check(s.producer.Close(s.Context()))
+	s.producer = s.open(append(s.options(), options...)...)
 }
 
 // open makes a producer.
