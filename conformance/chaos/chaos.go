@@ -24,6 +24,7 @@ type chaosRun struct {
 	claims   map[string]bool
 	happened map[string]int
 	skipped  int
+	stalled  int            // rounds of the probe
 	sizes    map[string]int // partitions, by topic
 	grown    map[string]bool
 	spoiled  error
@@ -58,6 +59,9 @@ func (r *chaosRun) prepare(ctx context.Context) error {
 		}
 		r.topics = append(r.topics, topic)
 		r.sizes[topic] = r.settings.partitions
+	}
+	if err := r.cluster.CreateTopic(ctx, probeTopic, r.settings.brokers); err != nil {
+		return err
 	}
 	if err := r.openSources(); err != nil {
 		return errors.Join(err, r.closeSources(ctx))
@@ -95,6 +99,7 @@ func (r *chaosRun) carryOut(ctx context.Context) error {
 	watched, unwatch := context.WithCancel(ctx)
 	defer unwatch()
 	watch.Go(func() { r.watch(watched) })
+	watch.Go(func() { r.probe(watched) })
 	r.disturb(loading)
 	r.line.say("the faults are over")
 	select {

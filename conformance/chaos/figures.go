@@ -10,6 +10,7 @@ type figures struct {
 	Faults     int              `json:"faults"`
 	Kinds      map[string]int   `json:"kinds"`
 	Skipped    int              `json:"skipped"`
+	Stalled    int              `json:"stalled_rounds"`
 	Messages   int64            `json:"messages"`
 	Acked      int64            `json:"acked"`
 	Failed     int64            `json:"failed"`
@@ -35,7 +36,7 @@ func (r *chaosRun) figures(v *verdict) *figures {
 	counts := r.ledger.totals()
 	out := &figures{
 		Seed: r.settings.seed, Kafka: r.cluster.Name(), Brokers: r.settings.brokers, Workers: r.settings.workers,
-		Seconds: r.line.now().Seconds(), Kinds: r.happened, Skipped: r.skipped,
+		Seconds: r.line.now().Seconds(), Kinds: r.happened, Skipped: r.skipped, Stalled: r.stalled,
 		Acked: counts[acked], Failed: counts[failed], Maybe: counts[maybe], Refused: counts[refused],
 		MaybeThere: v.report.Maybe, Failures: r.ledger.causes, Needless: v.needless, Read: v.report.Read,
 		Lost: v.report.Lost, Duplicated: v.report.Duplicated, Reordered: v.reordered, Shuffled: v.shuffled, Moved: v.moved, Misplaced: v.misplaced,
