@@ -51,7 +51,7 @@ func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 
 func (x *exchange) end() {
 	x.h.bodies.give(x.charged)
-	clear(x.msgs[:cap(x.msgs)])
+	clear(x.msgs) // what it held of the request, and no more than that: most have one message
 	body, packed, msgs, lines, out := x.body, x.packed, x.msgs, x.lines, x.out
 	failed := x.delivery.failed
 	clear(failed)

@@ -38,7 +38,7 @@ func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	h := &Handler{producer: producer, settings: s, table: routes()}
+	h := &Handler{producer: producer, settings: s, table: routes(s.mounts)}
 	h.router = newRouter(h.table)
 	h.openapi = describe(h.table)
 	h.topics = newTopics(producer, s.maxPending)
@@ -79,13 +79,6 @@ func (x *exchange) handle(n *node) {
 	}
 	if x.route.guarded && x.h.settings.guard != nil && !x.letIn() {
 		return
-	}
-	if x.route.safe {
-		if !x.h.safe.enter(x.r.Context()) {
-			x.refuse(&StatusError{Status: http.StatusServiceUnavailable, RetryAfter: retryAfter, Message: "too many requests at once: try again later"})
-			return
-		}
-		defer x.h.safe.leave()
 	}
 	if x.route.keyed && x.r.Header["Idempotency-Key"] != nil {
 		x.serveOnce()

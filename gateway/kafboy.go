@@ -40,6 +40,9 @@ func notPost(x *exchange) { x.refuse(refusal(http.StatusBadRequest, "POST exp"))
 // errInsufficient is what kafboy answered to an empty body.
 var errInsufficient = &StatusError{Status: http.StatusBadRequest, Message: "ekaf.insufficient"}
 
+// errBusy: admission control lets no more in.
+var errBusy = &StatusError{Status: http.StatusServiceUnavailable, RetryAfter: retryAfter, Message: "too many requests at once: try again later"}
+
 func (x *exchange) serveKafboy(m manner, batch bool) {
 	if f := x.readBody(); f != nil {
 		x.refuse(f)
@@ -48,6 +51,14 @@ func (x *exchange) serveKafboy(m manner, batch bool) {
 	if len(x.body) == 0 {
 		x.refuse(errInsufficient)
 		return
+	}
+	if x.route.safe {
+		// Only now: a client that sends slowly must not hold the place of others.
+		if !x.h.safe.enter(x.r.Context()) {
+			x.refuse(errBusy)
+			return
+		}
+		defer x.h.safe.leave()
 	}
 	if f := x.kafboyMessages(batch); f != nil {
 		x.refuse(f)

@@ -147,9 +147,9 @@ func answer(status int, about string) object {
 	return a
 }
 
-// routes is the routing table.
-func routes() []*route {
-	table := slices.Concat(kafboyRoutes(), rawRoutes(), metadataRoutes(), beaconRoutes(), probeRoutes())
+// routes is the routing table. What is mounted comes last: a path of ours stays ours.
+func routes(mounts []*route) []*route {
+	table := slices.Concat(kafboyRoutes(), rawRoutes(), metadataRoutes(), beaconRoutes(), probeRoutes(), mounts)
 	for _, r := range table {
 		n := 0
 		for segment := range strings.SplitSeq(r.path, "/") {

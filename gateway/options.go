@@ -30,6 +30,7 @@ type settings struct {
 	guard       func(*Access) error
 	ready       func() []string
 	logger      *slog.Logger
+	mounts      []*route
 }
 
 // limit is what admission control allows.
@@ -160,6 +161,18 @@ type Access struct {
 // Routes for probes (/healthz, /readyz) are not guarded. Default: all are let in.
 func Guard(hook func(*Access) error) Option { return func(s *settings) { s.guard = hook } }
 
+// Mount serves GET of one path, such as /metrics, with a handler of another
+// package. It is guarded if the gateway has a guard.
+func Mount(path, summary string, handler http.Handler) Option {
+	return func(s *settings) {
+		s.mounts = append(s.mounts, &route{
+			method: http.MethodGet, path: path, guarded: true,
+			serve: func(x *exchange) { handler.ServeHTTP(x.w, x.r) },
+			doc:   doc{tag: "mounted", summary: summary, answers: map[int]string{http.StatusOK: summary}},
+		})
+	}
+}
+
 // ReadyCheck adds to what /readyz finds: it names what keeps the program from
 // accepting requests, if anything.
 func ReadyCheck(check func() []string) Option { return func(s *settings) { s.ready = check } }
@@ -183,6 +196,9 @@ func (s *settings) check() error {
 	fault(s.maxWaiting <= 0, "MaxWaiting: %d lets no sync request in", s.maxWaiting)
 	fault(s.safe.running <= 0 || s.safe.queue < 0 || s.safe.wait < 0, "Safe: needs 1 or more requests at once, and neither a negative queue nor a negative wait")
 	fault(s.window < 0 || s.windowKeys < 0, "IdempotencyWindow: neither the time nor the number is negative (0: off)")
+	for _, m := range s.mounts {
+		fault(!strings.HasPrefix(m.path, "/") || strings.Contains(m.path, "{"), "Mount: %q is not a path such as /metrics", m.path)
+	}
 	for _, o := range s.origins {
 		fault(o != "*" && !isOrigin(o), "AllowOrigins: %q is not an origin, such as https://shop.example", o)
 	}

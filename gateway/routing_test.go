@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -59,6 +60,18 @@ func TestProbes(t *testing.T) {
 	d.want(d.ask("POST /async/events", "still served"), 200, `{"ok":1}`)
 	d = open(t, behind{gateway: []gateway.Option{gateway.ReadyCheck(func() []string { return []string{"a certificate has expired"} })}})
 	d.want(d.ask("GET /readyz", ""), 503, `{"ready":false,"why":["a certificate has expired"],"down":[],"buffered_bytes":0,"buffered_messages":0}`)
+}
+
+func TestMount(t *testing.T) {
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "metrics at "+r.URL.Path) })
+	d := open(t, behind{gateway: []gateway.Option{gateway.Mount("/metrics", "Metrics", metrics)}})
+	d.want(d.ask("GET /metrics", ""), 200, "metrics at /metrics")
+	if w := d.ask("POST /metrics", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	if _, err := gateway.New(d.producer, gateway.Mount("metrics", "", metrics)); err == nil {
+		t.Error("a path without / was mounted")
+	}
 }
 
 // TestOpenAPI: the document has every path and method that is served.
