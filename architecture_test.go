@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 		".", "internal/conn", "github.com/twmb/franz-go/pkg/sasl/...", "github.com/jcmturner/gokrb5/...",
 		"github.com/pavlo-v-chernykh/keystore-go/...", "software.sslmate.com/...",
 	},
-	"internal/docs": {".", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/docs": {".", "gateway", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
 	// What others observe a producer with stands above the product, and shares one table.
 	"internal/metrics": {".", "internal/worker"},
 	"ekafslog":         {"."},

@@ -5,7 +5,8 @@
 //	events.go ────────┤                 README.md
 //	worker.RulingOf ──┼──► tables ──►   docs/errors.md        between
 //	CanMove × 3 ──────┤                 docs/architecture.md  <!-- made: NAME --> and <!-- end -->
-//	metrics.Table ────┘                 docs/metrics.md
+//	metrics.Table ────┤                 docs/metrics.md
+//	gateway's tables ─┘                 docs/gateway.md
 //
 //	README.md, docs/*.md ──► blocks of Go ──► gofmt, go build, and the README's program is run
 //

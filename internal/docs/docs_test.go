@@ -35,6 +35,7 @@ func TestDocs(t *testing.T) {
 			"batch states":  Machine(batch.States(), batch.CanMove),
 		},
 		"docs/metrics.md": {"metrics": Metrics(), "buckets": Buckets(), "reasons": Reasons()},
+		"docs/gateway.md": {"gateway routes": GatewayRoutes(), "gateway statuses": GatewayStatuses()},
 	}
 	for name, parts := range made {
 		path := filepath.Join(root, filepath.FromSlash(name))
