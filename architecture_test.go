@@ -47,8 +47,9 @@ var arrows = map[string][]string{
 	},
 	"internal/docs": {".", "gateway", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
 	// What others observe a producer with stands above the product, and shares one table.
-	"internal/metrics": {".", "internal/worker"},
+	"internal/metrics": {".", "internal/worker", "github.com/twmb/franz-go/pkg/kerr"},
 	"ekafslog":         {"."},
+	"ekafotel":         {".", "internal/metrics", "go.opentelemetry.io/otel/..."},
 	"ekafprom":         {".", "internal/metrics", "github.com/prometheus/client_golang/prometheus"},
 	// The HTTP door, and the taking apart of what comes through it.
 	"gateway":          {".", "internal/payload", "github.com/klauspost/compress/..."},

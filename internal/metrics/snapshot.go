@@ -1,7 +1,11 @@
 package metrics
 
 import (
+	"context"
+	"errors"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/internal/worker"
@@ -124,6 +128,22 @@ func Reason(text string) string {
 	}
 	if text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == "" {
 		return text
+	}
+	return Other
+}
+
+// ReasonOf is the label of an error.
+func ReasonOf(err error) string {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return r.name
+		}
+	}
+	switch known, ok := errors.AsType[*kerr.Error](err); {
+	case ok:
+		return known.Message
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "context"
 	}
 	return Other
 }

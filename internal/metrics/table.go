@@ -62,6 +62,12 @@ const (
 	Broker = "broker"
 )
 
+// Names that stand for more than their row.
+const (
+	Acked  = "ekaf_messages_acked_total"
+	Failed = "ekaf_messages_failed_total"
+)
+
 // byTopic makes a metric's values of a number of each topic.
 func byTopic(number func(g *group) int64) func(*Snapshot, Emit) {
 	return func(s *Snapshot, emit Emit) {
@@ -105,10 +111,10 @@ var table = []Metric{
 	{Name: "ekaf_messages_sent_total", OTel: "ekaf.messages.sent", Unit: "{message}", Kind: Counter, Labels: topic,
 		Help:   "Messages in batches that were given to a connection, retries not counted.",
 		values: byTopic(func(g *group) int64 { return g.Messages })},
-	{Name: "ekaf_messages_acked_total", OTel: "ekaf.messages.acked", Unit: "{message}", Kind: Counter, Labels: topic,
+	{Name: Acked, OTel: "ekaf.messages.acked", Unit: "{message}", Kind: Counter, Labels: topic,
 		Help:   "Messages that Kafka acknowledged.",
 		values: byTopic(func(g *group) int64 { return g.Acked })},
-	{Name: "ekaf_messages_failed_total", OTel: "ekaf.messages.failed", Unit: "{message}", Kind: Counter, Labels: topicReason,
+	{Name: Failed, OTel: "ekaf.messages.failed", Unit: "{message}", Kind: Counter, Labels: topicReason,
 		Help:   "Messages that were accepted and then given up, by reason.",
 		values: byKey(func(g *group) map[string]int64 { return g.dropped })},
 	{Name: "ekaf_messages_refused_total", OTel: "ekaf.messages.refused", Unit: "{message}", Kind: Counter, Labels: topicReason,
