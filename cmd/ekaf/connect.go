@@ -43,17 +43,23 @@ func (c *connection) properties() *properties.Set {
 	return set
 }
 
-// resolve gives the configuration, and prints its notes.
+// resolve gives the configuration, and prints its notes. It must name brokers.
 func (c *connection) resolve(cmd *cobra.Command, set *properties.Set) (*properties.Config, error) {
+	config, err := c.settle(cmd, set)
+	if err == nil && len(config.Brokers) == 0 {
+		return nil, misused("no broker is named: give --brokers HOST:PORT, or bootstrap.servers with -X or --config")
+	}
+	return config, err
+}
+
+// settle gives the configuration, and prints its notes.
+func (c *connection) settle(cmd *cobra.Command, set *properties.Set) (*properties.Config, error) {
 	config, err := set.Config()
 	if err != nil {
 		return nil, misuse{err}
 	}
 	for _, note := range config.Notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", note)
-	}
-	if len(config.Brokers) == 0 {
-		return nil, misused("no broker is named: give --brokers HOST:PORT, or bootstrap.servers with -X or --config")
 	}
 	return config, nil
 }

@@ -37,7 +37,7 @@ func newClusterStage(ctx context.Context, config *properties.Config, topic strin
 	defer stop()
 	c := dialCluster(config)
 	defer c.Close()
-	if err := ensureTopic(ctx, c, topic); err != nil {
+	if err := ensureTopic(ctx, c, topic, &topicsCreate{partitions: 1, replication: -1}); err != nil {
 		return nil, err
 	}
 	var err error
@@ -49,7 +49,7 @@ func newClusterStage(ctx context.Context, config *properties.Config, topic strin
 }
 
 // ensureTopic creates the topic if it does not exist.
-func ensureTopic(ctx context.Context, c *cluster.Cluster, topic string) error {
+func ensureTopic(ctx context.Context, c *cluster.Cluster, topic string, create *topicsCreate) error {
 	answer, err := metadata(ctx, c, []string{topic})
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func ensureTopic(ctx context.Context, c *cluster.Cluster, topic string) error {
 	if len(answer.Topics) == 1 && !errors.Is(kerr.ErrorForCode(answer.Topics[0].ErrorCode), kerr.UnknownTopicOrPartition) {
 		return codeError(answer.Topics[0].ErrorCode, nil)
 	}
-	request, err := (&topicsCreate{partitions: 1, replication: -1}).request([]string{topic})
+	request, err := create.request([]string{topic})
 	if err != nil {
 		return err
 	}

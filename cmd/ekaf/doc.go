@@ -7,9 +7,9 @@
 //	arguments ─► cobra ─► EKAF_... for flags not given ─► command ─► exit code
 //	                                                         │
 //	   --brokers, -X, --config ─► internal/properties ───────┤
-//	                                                         ├─► ekaf.Producer   produce, demo
-//	                                                         ├─► internal/cluster topics
-//	                                                         └─► ekaftest        mock, demo
+//	                                                         ├─► ekaf.Producer   produce, demo, bench
+//	                                                         ├─► internal/cluster topics, bench
+//	                                                         └─► ekaftest        mock, demo, bench
 //
 // Exit codes: 0 all delivered, or all done; 1 some not; 2 wrong usage.
 package main

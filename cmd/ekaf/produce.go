@@ -149,7 +149,7 @@ func (p *produce) run(cmd *cobra.Command, files []string) error {
 			return err
 		}
 	}
-	stopProgress := screen.showProgress(report, watch)
+	stopProgress := screen.showProgress(-1, func() (int64, string) { return report.progress(watch) })
 	f := &feed{producer: producer, topic: p.topic, form: form, report: report, batched: p.lingerGiven || config.Linger, maxLine: p.maxLine}
 	err = p.deliver(cmd, producer, f, inputs(files, cmd.InOrStdin()))
 	stopProgress()
@@ -200,16 +200,27 @@ func closeNow(producer *ekaf.Producer) {
 
 // properties adds what the command's own flags say.
 func (p *produce) properties(cmd *cobra.Command) *properties.Set {
-	set := p.connection.properties()
+	return fromFlags(cmd, p.connection.properties(), deliveryFlags{p.compression, p.acks, p.linger, p.bufferBytes})
+}
+
+// deliveryFlags are flags that stand for client properties.
+type deliveryFlags struct {
+	compression, acks string
+	linger            time.Duration
+	bufferBytes       int64
+}
+
+// fromFlags adds those of the flags that were given.
+func fromFlags(cmd *cobra.Command, set *properties.Set, f deliveryFlags) *properties.Set {
 	add := func(flag, name, value string) {
 		if cmd.Flags().Changed(flag) {
 			set.Add(properties.FromCommand, "--"+flag, name, value)
 		}
 	}
-	add("compression", "compression.type", p.compression)
-	add("acks", "acks", p.acks)
-	add("linger", "linger.ms", strconv.FormatFloat(p.linger.Seconds()*1000, 'f', -1, 64))
-	add("buffer-bytes", "buffer.memory", strconv.FormatInt(p.bufferBytes, 10))
+	add("compression", "compression.type", f.compression)
+	add("acks", "acks", f.acks)
+	add("linger", "linger.ms", strconv.FormatFloat(f.linger.Seconds()*1000, 'f', -1, 64))
+	add("buffer-bytes", "buffer.memory", strconv.FormatInt(f.bufferBytes, 10))
 	return set
 }
 

@@ -75,6 +75,14 @@ func (w *watch) waiting() time.Duration {
 	return time.Since(w.since)
 }
 
+// away says for how long the brokers have been away, if they are.
+func (w *watch) away() string {
+	if down := w.waiting(); down > 0 {
+		return fmt.Sprintf(", brokers away for %v", down.Round(time.Second))
+	}
+	return ""
+}
+
 // console writes lines to standard error, past the progress bar if there is one.
 type console struct {
 	mu  sync.Mutex // guards the following
@@ -93,14 +101,15 @@ func (c *console) say(format string, args ...any) {
 	fmt.Fprintf(c.out, format+"\n", args...)
 }
 
-// showProgress draws a bar while standard error is a terminal: messages acked
-// and their rate, those in flight, and how long the brokers have been away.
-func (c *console) showProgress(r *report, w *watch) (stop func()) {
+// showProgress draws a bar while standard error is a terminal. state says how
+// many messages are acked, and what else there is to show; total is how many
+// there will be, or -1.
+func (c *console) showProgress(total int64, state func() (acked int64, text string)) (stop func()) {
 	file, ok := c.out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return func() {}
 	}
-	c.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(file), progressbar.OptionShowCount(),
+	c.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(file), progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(), progressbar.OptionSetItsString("messages"), progressbar.OptionSpinnerType(14))
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -110,7 +119,7 @@ func (c *console) showProgress(r *report, w *watch) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				c.draw(r, w)
+				c.draw(state())
 			case <-end:
 				return
 			}
@@ -126,16 +135,18 @@ func (c *console) showProgress(r *report, w *watch) (stop func()) {
 	}
 }
 
-func (c *console) draw(r *report, w *watch) {
-	r.mu.Lock()
-	acked, open := r.acked, r.open
-	r.mu.Unlock()
-	text := fmt.Sprintf("in flight %d", open)
-	if down := w.waiting(); down > 0 {
-		text += fmt.Sprintf(", brokers away for %v", down.Round(time.Second))
-	}
+func (c *console) draw(acked int64, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bar.Describe(text)
 	_ = c.bar.Set64(acked) // a bar that is not drawn is no reason to stop
+}
+
+// progress is what `ekaf produce` shows: messages acked, those in flight, and how
+// long the brokers have been away.
+func (r *report) progress(w *watch) (int64, string) {
+	r.mu.Lock()
+	acked, open := r.acked, r.open
+	r.mu.Unlock()
+	return acked, fmt.Sprintf("in flight %d", open) + w.away()
 }
