@@ -131,20 +131,45 @@ func (r *request) appendTopic(m []byte, cfg *worker.Config) []byte {
 	return append(m, cfg.Topic...)
 }
 
-// assemble lays out the slices to be written: head, batch, what is between,
-// batch, ... The batches' own bytes are not copied.
+// copiedBytes is the size up to which a batch is copied into the request's own
+// buffer. A slice of its own costs more than that for small ones: 2,000 slices are
+// 2,000 writes and records through TLS, and two system calls on a socket.
+const copiedBytes = 4 << 10
+
+// assemble lays out what is to be written: head, batch, what is between, batch, ...
+// Small batches are copied, into the frame as long as only those came, and then
+// into runs between large ones; the bytes of those are not copied.
 func (r *request) assemble() {
 	r.frame = append(r.frame, r.meta[:r.cuts[0]]...)
-	r.wire = r.wire[:0]
+	r.wire, r.runs = r.wire[:0], r.runs[:0]
+	run := &r.frame
+	from := 0 // where the run of small things begins in runs
 	for i := range r.attempts {
-		r.wire = r.attempts[i].Batch.Wire(r.wire)
+		if a := &r.attempts[i]; a.Size() > copiedBytes {
+			r.endRun(from)
+			from, run = len(r.runs), &r.runs
+			r.wire = a.Batch.Wire(r.wire)
+		} else {
+			r.slices = a.Batch.Wire(r.slices[:0])
+			for _, b := range r.slices {
+				*run = append(*run, b...)
+			}
+		}
 		end := len(r.meta)
 		if i+1 < len(r.cuts) {
 			end = r.cuts[i+1]
 		}
-		if between := r.meta[r.cuts[i]:end]; len(between) > 0 {
-			r.wire = append(r.wire, between)
-		}
+		*run = append(*run, r.meta[r.cuts[i]:end]...)
 	}
+	r.endRun(from)
+	clear(r.slices[:cap(r.slices)])
 	r.tail = r.wire
+}
+
+// endRun puts what was copied since the last large batch on the wire. When runs
+// grows later, this part of it stays where it is, in the memory before.
+func (r *request) endRun(from int) {
+	if run := r.runs[from:]; len(run) > 0 {
+		r.wire = append(r.wire, run)
+	}
 }

@@ -41,6 +41,8 @@ type request struct {
 	response response
 	tail     net.Buffers
 	wire     [][]byte
+	runs     []byte   // small batches, copied
+	slices   [][]byte // of one of them
 }
 
 var requestPool = sync.Pool{New: func() any { return new(request) }}
