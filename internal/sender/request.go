@@ -105,13 +105,12 @@ func (s *Sender) fill(r *request, c *class, fromIdle, idle bool, now time.Time, 
 		if len(r.attempts) == 0 && !r.inline {
 			room = 1 << 30
 		}
-		a, ok, again, blocked := l.Take(s, s.number, idle, now, room)
-		if blocked {
-			s.back(&c.ready, l, true)
-			return
-		}
+		a, ok, again, blocked := l.Take(s, s.number, idle, fromIdle, now, room)
 		if again {
-			s.back(&c.ready, l, false)
+			s.back(&c.ready, l, blocked)
+		}
+		if blocked {
+			return
 		}
 		if ok {
 			l.Partition.InRequest.Store(r.number)

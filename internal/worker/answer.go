@@ -35,6 +35,11 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 	if at.term != l.term || b.State != batch.InFlight {
 		// A late answer of a connection that the lane left: another attempt
 		// decides. It only ends this one's claim on the bytes.
+		if a.NotSent && b.State == batch.Unresolved && b.Attempts == 1 {
+			// The leader moved before a byte was written, of the only attempt there was.
+			b.Attempts = 0
+			b.Move(batch.Sealed)
+		}
 		free := b.Left && b.Outstanding == 0
 		l.finish(&outcomes{lane: l})
 		if free {
@@ -119,6 +124,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 	}
 	b.LastCode = a.Code
 	if a.NotSent && !b.Unsure {
+		b.Attempts-- // or a caller that gives up would be told that it may be written
 		b.Move(batch.Sealed)
 		return
 	}

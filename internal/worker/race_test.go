@@ -117,7 +117,7 @@ func TestRule08Concurrently(t *testing.T) {
 	for broker := range 3 {
 		wg.Go(func() {
 			for n := uint64(1); !all(); n++ {
-				a, ok, _, _ := l.Take(&c.sender[broker], n/50*3+uint64(broker)+1, true, time.Now(), 1<<30)
+				a, ok, _, _ := l.Take(&c.sender[broker], n/50*3+uint64(broker)+1, true, true, time.Now(), 1<<30)
 				if !ok {
 					time.Sleep(10 * time.Microsecond)
 					continue
@@ -139,7 +139,7 @@ func TestRule08Concurrently(t *testing.T) {
 		t.Fatalf("%d messages have more than one outcome", n)
 	}
 	for l.Stats().Messages > 0 { // withdrawn ones of which a batch is left
-		if a, ok, _, _ := l.Take(l.sender, 1<<40, true, time.Now(), 1<<30); ok {
+		if a, ok, _, _ := l.Take(l.sender, 1<<40, true, true, time.Now(), 1<<30); ok {
 			a.Stamp()
 			l.Answered(&a, Answer{BaseOffset: -1, LogAppendTime: -1}, time.Now())
 		}

@@ -150,7 +150,7 @@ func TestRule08HeaderIsStampedOnce(t *testing.T) {
 	var a Attempt
 	for range 3 {
 		var ok bool
-		if a, ok, _, _ = s.lane.Take(e, 1, true, time.Now(), 1<<30); ok {
+		if a, ok, _, _ = s.lane.Take(e, 1, true, true, time.Now(), 1<<30); ok {
 			break
 		}
 	}

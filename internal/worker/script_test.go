@@ -257,7 +257,7 @@ func (s *scripted) take(broker int32, connection uint64) *Attempt {
 	for e.ready || e.idle {
 		idle := !e.ready
 		e.ready, e.idle = e.ready && idle, e.idle && !idle
-		a, ok, again, _ := s.lane.Take(e, connection, idle, now, 1<<30)
+		a, ok, again, _ := s.lane.Take(e, connection, idle, idle, now, 1<<30)
 		e.ready = e.ready || again
 		if ok {
 			a.Stamp()

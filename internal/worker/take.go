@@ -44,18 +44,20 @@ func (a *Attempt) Stamp() {
 
 // Take gives the next batch for a connection, if the lane may send one. idle
 // says that the connection has nothing in flight, so that an open batch with an
-// immediate message is worth sending as it is; room is what the request still
-// takes. again: the lane stands in the sender's queue once more. blocked: a batch
-// is there but larger than room; the lane must be asked again for the next request.
-func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, room int) (a Attempt, ok, again, blocked bool) {
+// immediate message is worth sending as it is; left says which of the sender's
+// queues the lane was taken out of, the idle one or the ready one; room is what the
+// request still takes. again: the lane is to be put in the ready queue. blocked: a
+// batch is there but larger than room; the next request has to ask this lane first.
+func (l *Lane) Take(from Sender, connection uint64, idle, left bool, now time.Time, room int) (a Attempt, ok, again, blocked bool) {
 	l.mu.Lock()
-	if idle {
-		l.marks.idle = false
-	}
-	l.marks.ready = false
 	if l.sender != from || l.state == Stopped {
-		l.mu.Unlock()
+		l.mu.Unlock() // the marks are those of another sender's queues
 		return a, false, false, false
+	}
+	if left {
+		l.marks.idle = false
+	} else {
+		l.marks.ready = false
 	}
 	if l.confirmed != connection || now.UnixMilli()-l.ackedAt > l.cfg.StateLifetime.Milliseconds() {
 		l.confirmed = 0
@@ -66,10 +68,10 @@ func (l *Lane) Take(from Sender, connection uint64, idle bool, now time.Time, ro
 	a, ok, blocked = l.take(connection, idle, now, room)
 	switch {
 	case blocked:
-		l.marks.ready = true
+		again, l.marks.ready = !l.marks.ready, true
 		l.mu.Unlock()
-		return a, false, false, true
-	case ok && l.sendable(false):
+		return a, false, again, true
+	case ok && !l.marks.ready && l.sendable(false):
 		l.marks.ready, again = true, true
 	}
 	prepare, call := l.unprepared(), l.signal()

@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
+
+func (s *scripted) notSent(a *Attempt) {
+	s.lane.Answered(a, Answer{Err: errCut, NotSent: true}, time.Now())
+}
+
+// Rule 1: a batch of which no byte was given to write is as if it was never tried,
+// however often that happens: its callers can still take it back.
+func TestRule01NeverWrittenIsNeverTried(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	first, second := s.batch(1), s.batch(1)
+	for range 3 {
+		a := s.must(0, 1)
+		s.notSent(a)
+	}
+	if w := s.lane.Withdraw(first[0]); len(w.Withdrawn) != 1 || w.OnTheWire != 0 {
+		t.Fatalf("%+v: %s", w, s.describe())
+	}
+	a := s.must(0, 1)
+	if _, values := s.numbers(a); len(values) != 1 || a.Batch.ProducerID == 1 {
+		t.Fatalf("the numbers of a message taken back are used for %q", values)
+	}
+	s.ok(a, 1)
+	s.acked(second...)
+}
+
+// The same where the leader moves between the take and the write that fails.
+func TestRule01NeverWrittenAsTheLeaderMoves(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	notes := s.batch(1)
+	a := s.must(0, 1)
+	s.partition.SetLeader(1, 2)
+	s.notSent(a)
+	if w := s.lane.Withdraw(notes[0]); len(w.Withdrawn) != 1 || w.OnTheWire != 0 {
+		t.Fatalf("%+v: %s", w, s.describe())
+	}
+	s.none(1, 2)
+	if held := s.bytes.Used(); held != 0 {
+		t.Fatalf("%d bytes are held: %s", held, s.describe())
+	}
+}
+
+// Rule 1: but one of which an earlier attempt may be written stays unresolved,
+// although a later one was not: it is never cut, split or given other numbers.
+func TestRule01UnsentResendStaysUnresolved(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	notes := s.batch(2)
+	s.cut(s.must(0, 1))
+	a := s.must(0, 2)
+	s.notSent(a)
+	if a.Batch.State != batch.Unresolved {
+		t.Fatalf("the batch is %v after %s", a.Batch.State, s.describe())
+	}
+	if w := s.lane.Withdraw(notes[0]); len(w.Withdrawn) != 0 || w.OnTheWire != 1 {
+		t.Fatalf("%+v", w)
+	}
+	s.partition.StopWith(ErrStopped)
+	if r := s.outcome(notes[1]); !r.MaybeWritten {
+		t.Fatalf("%+v", r)
+	}
+}
+
+// A lane stands at most once in each of its sender's queues: a take out of one says
+// nothing of the other.
+func TestTakeLeavesTheOtherQueueAlone(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	s.put(1) // the lane stands in the idle queue
+	s.lane.Mark()
+	e := s.senders[0]
+	if !e.idle || !e.ready || !s.lane.marks.idle || !s.lane.marks.ready {
+		t.Fatalf("idle %v, ready %v, marks %+v", e.idle, e.ready, s.lane.marks)
+	}
+	a, ok, again, blocked := s.lane.Take(e, 1, true, false, time.Now(), 1<<30)
+	if !ok || again || blocked || !s.lane.marks.idle || s.lane.marks.ready {
+		t.Fatalf("took %v, again %v, blocked %v, marks %+v", ok, again, blocked, s.lane.marks)
+	}
+	a.Stamp()
+	s.ok(&a, 1)
+	s.batch(1) // ready again
+	if _, ok, again, blocked = s.lane.Take(e, 1, true, true, time.Now(), 10); ok || again || !blocked {
+		t.Fatalf("taken %v, again %v, blocked %v although it stands in the ready queue", ok, again, blocked)
+	}
+	if _, ok, again, blocked = s.lane.Take(e, 1, true, false, time.Now(), 10); ok || !again || !blocked || !s.lane.marks.ready {
+		t.Fatalf("taken %v, again %v, blocked %v, marks %+v", ok, again, blocked, s.lane.marks)
+	}
+	// An old sender's queue says nothing of the new one's.
+	s.partition.SetLeader(1, 2)
+	before := s.lane.marks
+	if _, ok, _, _ = s.lane.Take(e, 1, true, false, time.Now(), 1<<30); ok || s.lane.marks != before {
+		t.Fatalf("taken %v, marks %+v, before %+v", ok, s.lane.marks, before)
+	}
+}
+
+// Rule 4: in a topic that was deleted and created again, the log is read from its
+// start: the offsets of the old one say nothing, and what lies before them is looked for.
+func TestRule04RebornLaneForgetsItsOffsets(t *testing.T) {
+	s := newScript(t, nil)
+	s.batch(1)
+	s.ok(s.must(0, 1), 500)
+	s.lane.Reborn()
+	s.batch(1)
+	s.cut(s.must(0, 1))
+	s.code(s.must(0, 2), 10)
+	if len(s.questions) != 1 || s.questions[0].AckedEnd != -1 {
+		t.Fatalf("%+v", s.questions)
+	}
+	s.settle(Finding{Found: true, Through: s.questions[0].Last})
+	s.empty()
+}
