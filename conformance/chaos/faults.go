@@ -212,6 +212,7 @@ func starve(ctx context.Context, f *fault) (string, func(context.Context) error,
 	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	topic := f.topic()
+	// Also undone when it failed halfway.
 	relieve, err := f.run.cluster.Starve(asking, topic, brokers[(first+i)%len(brokers)])
 	return fmt.Sprintf("%s has too few replicas in sync", topic), relieve, err
 }

@@ -104,6 +104,7 @@ func (f *fault) happen(ctx context.Context) {
 	if err != nil {
 		r.line.say("fault %d: %s did not happen: %v", f.number, f.kind.name, err)
 		r.count(f.kind.name, false)
+		f.undoHalf(ctx, end)
 		return
 	}
 	r.count(f.kind.name, true)
@@ -126,6 +127,19 @@ func (f *fault) happen(ctx context.Context) {
 		return
 	}
 	r.line.say("fault %d: over", f.number)
+}
+
+// undoHalf undoes what may have happened in part: a broker that did not stop when
+// asked was killed, and would stay away for the rest of the run.
+func (f *fault) undoHalf(ctx context.Context, end func(context.Context) error) {
+	if end == nil {
+		return
+	}
+	healed, cancel := context.WithTimeout(context.WithoutCancel(ctx), healing)
+	defer cancel()
+	if err := end(healed); err != nil {
+		f.run.line.say("fault %d: nothing to undo: %v", f.number, err)
+	}
 }
 
 // claim waits until none of the candidates' needs is held by another fault and

@@ -85,11 +85,12 @@ func (c real) Starve(ctx context.Context, topic string, broker int) (relieve fun
 	if len(c.Brokers()) < 3 {
 		return nil, errors.New("it takes three brokers")
 	}
-	if err := c.minInSync(ctx, topic, 3); err != nil {
-		return nil, err
-	}
 	relieve = func(ctx context.Context) error {
 		return errors.Join(c.Start(ctx, broker), c.minInSync(ctx, topic, 2))
+	}
+	// An error does not tell that the setting was not changed.
+	if err := c.minInSync(ctx, topic, 3); err != nil {
+		return relieve, err
 	}
 	return relieve, c.Kill(broker)
 }
