@@ -252,7 +252,7 @@ func cancelledCall(s *stage) {
 		fault := s.kafka.Inject(ekaftest.Fault{Code: 7, AfterWrite: true, Times: -1})
 		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
 		left := s.message("k")
-		_, err := s.producer.ProduceSync(ctx, topic, left.Message)
+		_, err := s.producer.ProduceSync(ctx, s.topic, left.Message)
 		cancel()
 		failure, ok := errors.AsType[*ekaf.DeliveryError](err)
 		if !ok || !failure.MaybeWritten || !errors.Is(err, context.DeadlineExceeded) {

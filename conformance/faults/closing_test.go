@@ -71,7 +71,7 @@ func (s *stage) expectRest(rest *ekaf.UndeliveredError, maybe int) {
 func closeBuffered(s *stage) {
 	for range 20 {
 		m := s.message("k")
-		_, err := s.producer.ProduceAsyncBatched(s.Context(), topic, m.Message)
+		_, err := s.producer.ProduceAsyncBatched(s.Context(), s.topic, m.Message)
 		s.check(err)
 	}
 	s.expectRest(s.shut(time.Hour), 0)
@@ -178,14 +178,15 @@ func closeTwice(s *stage) {
 	if again := s.producer.Close(s.Context()); again != err {
 		s.Errorf("a later Close answers %v, the first answered %v", again, err)
 	}
-	if err := s.producer.ProduceAsync(s.Context(), topic, ekaf.Value("late")); !errors.Is(err, ekaf.ErrClosed) {
+	if err := s.producer.ProduceAsync(s.Context(), s.topic, ekaf.Value("late")); !errors.Is(err, ekaf.ErrClosed) {
 		s.Errorf("produce after Close: %v", err)
 	}
 	s.check(s.kafka.StartBroker(0))
 }
 
-// crowd produces from many goroutines by all verbs until stop is closed.
-func (s *stage) crowd(stop <-chan struct{}) *sync.WaitGroup {
+// crowd produces from twelve goroutines by all verbs until stop is closed; pace is
+// the pause of the busiest.
+func (s *stage) crowd(stop <-chan struct{}, pace time.Duration) *sync.WaitGroup {
 	var callers sync.WaitGroup
 	for caller := range 12 {
 		callers.Go(func() {
@@ -199,16 +200,16 @@ func (s *stage) crowd(stop <-chan struct{}) *sync.WaitGroup {
 				var err error
 				switch caller % 4 {
 				case 0:
-					_, err = s.producer.ProduceSync(s.Context(), topic, m.Message)
+					_, err = s.producer.ProduceSync(s.Context(), s.topic, m.Message)
 				case 1:
-					err = s.producer.ProduceAsync(s.Context(), topic, m.Message)
+					err = s.producer.ProduceAsync(s.Context(), s.topic, m.Message)
 				case 2:
-					_, err = s.producer.ProduceSyncBatched(s.Context(), topic, m.Message)
+					_, err = s.producer.ProduceSyncBatched(s.Context(), s.topic, m.Message)
 				default:
-					_, err = s.producer.ProduceAsyncBatched(s.Context(), topic, m.Message)
+					_, err = s.producer.ProduceAsyncBatched(s.Context(), s.topic, m.Message)
 				}
 				s.accept(m, err)
-				time.Sleep(time.Duration(1+caller) * time.Millisecond)
+				time.Sleep(pace + time.Duration(caller)*time.Millisecond)
 			}
 		})
 	}
@@ -227,7 +228,7 @@ func (s *stage) accept(m entry, err error) {
 
 func closeWhileProducing(s *stage) {
 	stop := make(chan struct{})
-	callers := s.crowd(stop)
+	callers := s.crowd(stop, time.Millisecond)
 	time.Sleep(time.Second)
 	s.kafka.Network(0).Delay(50 * time.Millisecond)
 	time.Sleep(time.Second)
@@ -242,7 +243,7 @@ func closeWhileProducing(s *stage) {
 func (s *stage) produceThen(then func()) {
 	s.T.Helper()
 	m := s.message("k")
-	err := s.producer.ProduceAsync(s.Context(), topic, m.Then(func(ack ekaf.Ack, err error) {
+	err := s.producer.ProduceAsync(s.Context(), s.topic, m.Then(func(ack ekaf.Ack, err error) {
 		m.Callback(ack, err)
 		then()
 	}))
@@ -301,7 +302,7 @@ func flushAtOnce(s *stage) {
 
 func flushWhileProducing(s *stage) {
 	stop := make(chan struct{})
-	callers := s.crowd(stop)
+	callers := s.crowd(stop, time.Millisecond)
 	for round := range 10 {
 		s.kafka.Inject(ekaftest.Fault{Lose: ekaftest.LoseAnswer, HangUp: true, Skip: round})
 		s.flush()

@@ -67,6 +67,7 @@ func played() map[string][]string {
 		"TestAnswers": answers(), "TestIdentities": identities(), "TestRecords": records(), "TestGarbage": garbage(),
 		"TestSlowBroker": slowBrokers(), "TestResources": resources(), "TestClosing": closings(), "TestWithdrawal": withdrawals(),
 		"TestNetwork": networks(), "TestAuthentication": authentications(),
+		"TestBrokers": brokerFaults(),
 	} {
 		for _, sc := range list {
 			names[name] = append(names[name], sc.name)

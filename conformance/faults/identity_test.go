@@ -116,7 +116,7 @@ func oldRecords(age time.Duration) func(*stage) {
 		s.kafka.Network(0).Delay(time.Second)
 		for range 5 {
 			m := s.message("k")
-			s.check(s.producer.ProduceAsync(s.Context(), topic, m.Message.At(time.Now().Add(-age))))
+			s.check(s.producer.ProduceAsync(s.Context(), s.topic, m.Message.At(time.Now().Add(-age))))
 		}
 		time.Sleep(100 * time.Millisecond)
 		s.check(s.kafka.StopBroker(0))
@@ -137,7 +137,7 @@ func forgottenAlive(s *stage) {
 		old := time.Now().Add(-14 * time.Hour)
 		for range 5 {
 			m := s.message("k")
-			s.check(s.producer.ProduceAsync(s.Context(), topic, m.Message.At(old)))
+			s.check(s.producer.ProduceAsync(s.Context(), s.topic, m.Message.At(old)))
 			time.Sleep(5 * time.Minute) // the broker looks for expired ids every ten minutes
 		}
 		s.kafka.Inject(ekaftest.Fault{Lose: ekaftest.LoseAnswer, HangUp: true})
@@ -154,7 +154,7 @@ func twoProducers(s *stage) {
 		for range 10 {
 			s.send("k", 1)
 			m := s.message("other")
-			s.check(other.ProduceAsync(s.Context(), topic, m.Message))
+			s.check(other.ProduceAsync(s.Context(), s.topic, m.Message))
 		}
 		s.flush()
 	}

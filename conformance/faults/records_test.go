@@ -92,7 +92,7 @@ func badTimestamp(s *stage) {
 		if i%10 == 7 {
 			out, old = out.At(time.Now().Add(-2*time.Hour)), append(old, m)
 		}
-		s.check(s.producer.ProduceAsync(s.Context(), topic, out))
+		s.check(s.producer.ProduceAsync(s.Context(), s.topic, out))
 	}
 	s.flush()
 	for _, m := range old {

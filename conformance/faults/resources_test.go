@@ -48,7 +48,7 @@ func fullError(s *stage) {
 	refused := 0
 	s.outage(100, func(int) {
 		m := s.message("k")
-		if err := s.producer.ProduceAsync(s.Context(), topic, m.Message); err != nil {
+		if err := s.producer.ProduceAsync(s.Context(), s.topic, m.Message); err != nil {
 			if !errors.Is(err, ekaf.ErrFull) {
 				s.Error(err)
 			}
@@ -69,7 +69,7 @@ func fullBlock(s *stage) {
 		defer cancel()
 		began := time.Now()
 		m := s.message("k")
-		if err := s.producer.ProduceAsync(ctx, topic, m.Message); err != nil {
+		if err := s.producer.ProduceAsync(ctx, s.topic, m.Message); err != nil {
 			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != time.Minute {
 				s.Errorf("call %d, after %v: %v", i, took, err)
 			}

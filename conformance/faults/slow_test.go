@@ -51,7 +51,7 @@ func (s *stage) to(partition int32) error { return s.toAs(strconv.Itoa(int(parti
 
 func (s *stage) toAs(key string, partition int32) error {
 	m := s.message(key)
-	_, err := s.producer.ProduceSync(s.Context(), topic, m.Message.OnPartition(partition))
+	_, err := s.producer.ProduceSync(s.Context(), s.topic, m.Message.OnPartition(partition))
 	return err
 }
 
@@ -62,7 +62,7 @@ func (s *stage) queue(partition int32) error {
 
 func (s *stage) queueAs(key string, partition int32) error {
 	m := s.message(key)
-	err := s.producer.ProduceAsync(s.Context(), topic, m.Message.OnPartition(partition))
+	err := s.producer.ProduceAsync(s.Context(), s.topic, m.Message.OnPartition(partition))
 	if err != nil {
 		s.refuse(m.name)
 	}
@@ -171,7 +171,7 @@ func avoided(s *stage) {
 	placed := map[int32]int{}
 	for range 400 {
 		m := s.message("")
-		receipt, err := s.producer.ProduceAsyncBatched(s.Context(), topic, m.Message)
+		receipt, err := s.producer.ProduceAsyncBatched(s.Context(), s.topic, m.Message)
 		s.check(err)
 		placed[receipt.Partition]++
 		time.Sleep(time.Millisecond)

@@ -154,7 +154,7 @@ func (s *stage) send(key string, n int) (sent []entry) {
 	for range n {
 		m := s.message(key)
 		sent = append(sent, m)
-		if err := s.producer.ProduceAsync(s.Context(), topic, m.Message); err != nil {
+		if err := s.producer.ProduceAsync(s.Context(), s.topic, m.Message); err != nil {
 			s.refuse(m.name)
 			s.Errorf("message %v: %v", m.name, err)
 		}

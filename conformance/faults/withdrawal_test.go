@@ -39,7 +39,7 @@ func (s *stage) callWith(ctx context.Context, key string, n int) ([]entry, error
 		m := s.message(key)
 		list, messages = append(list, m), append(messages, m.Message)
 	}
-	_, err := s.producer.ProduceSync(ctx, topic, messages...)
+	_, err := s.producer.ProduceSync(ctx, s.topic, messages...)
 	if _, accepted := errors.AsType[*ekaf.DeliveryError](err); err != nil && !accepted {
 		for _, m := range list {
 			s.refuse(m.name)
@@ -156,7 +156,7 @@ func overAlready(s *stage) {
 	}
 	for range 5 {
 		m := s.message("k")
-		if err := s.producer.ProduceAsync(ctx, topic, m.Message); err != nil {
+		if err := s.producer.ProduceAsync(ctx, s.topic, m.Message); err != nil {
 			s.refuse(m.name)
 		}
 	}
