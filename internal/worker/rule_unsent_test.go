@@ -118,3 +118,42 @@ func TestRule04RebornLaneForgetsItsOffsets(t *testing.T) {
 	s.settle(Finding{Found: true, Through: s.questions[0].Last})
 	s.empty()
 }
+
+// Rule 5: a batch that is given up while it waits to be sent again leaves a gap: its
+// number is not given to what follows, which begins a chain.
+func TestRule05ExpiredAfterARefusalLeavesAGap(t *testing.T) {
+	s := newScript(t, func(c *Config) { c.DeliveryTimeout = time.Hour })
+	s.confirm(0, 1)
+	first, second := s.batch(1), s.batch(1)
+	a := s.must(0, 1)
+	was := a.Batch.ProducerID
+	s.code(a, 19) // refused, nothing written
+	a.Batch.Opened = a.Batch.Opened.Add(-2 * time.Hour)
+	s.lane.Expire(time.Now(), errCut)
+	if r := s.outcome(first[0]); r.MaybeWritten || r.Err == nil {
+		t.Fatalf("%+v", r)
+	}
+	next := s.must(0, 1)
+	if h, _ := s.numbers(next); h.ProducerID == was || h.BaseSequence != 0 {
+		t.Fatalf("what follows a gap goes on in its chain: %+v", h)
+	}
+	s.ok(next, 1)
+	s.acked(second...)
+	s.empty()
+}
+
+// Rule 1: a batch that was sent again although nobody could tell what became of it
+// may be written, whatever its last answer proves.
+func TestRule01ResentUndecidedMaybeWritten(t *testing.T) {
+	s := newScript(t, func(c *Config) { c.ResendUndecided = true })
+	s.confirm(0, 1)
+	notes := s.batch(1)
+	s.cut(s.must(0, 1))
+	s.code(s.must(0, 2), 45)
+	s.settle(Finding{Undecidable: true, Err: errCut})
+	s.code(s.must(0, 2), 29) // refused: nothing of this attempt is written
+	if r := s.outcome(notes[0]); r.Code != 29 || !r.MaybeWritten {
+		t.Fatalf("%+v", r)
+	}
+	s.empty()
+}
