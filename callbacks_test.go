@@ -23,7 +23,7 @@ func TestACallIsCompletedOnceBesideCallbacks(t *testing.T) {
 	b := batch.New(time.Now())
 	b.Note(call, 0, 0, 0)
 	b.Note(completion(func(Ack, error) { told++ }), 1, batch.OwnPlace, 0)
-	p.complete(b, batch.Result{}, true)
+	p.complete(b, true)
 	<-p.callbacks.Quiet()
 	if call.completed != 1 || told != 1 {
 		t.Errorf("the call was completed %d times, the callback %d times", call.completed, told)
@@ -51,7 +51,8 @@ func TestASharedCallbackIsToldOfEachMessage(t *testing.T) {
 	if n := len(b.Entries()); n != 1 {
 		t.Errorf("%d entries", n)
 	}
-	p.complete(b, batch.Result{Topic: topic, BaseOffset: 10}, true)
+	b.Acked = batch.Result{Topic: topic, BaseOffset: 10}
+	p.complete(b, true)
 	<-p.callbacks.Quiet()
 	if !slices.Equal(offsets, []int64{10, 11, 12, 13}) {
 		t.Errorf("told of offsets %d", offsets)

@@ -31,17 +31,17 @@ func (h *host) PrepareBatch(l *worker.Lane, b *batch.Batch) {
 
 // Resolved implements worker.Host. The memory is credited before any completion
 // runs: a callback may produce under Block.
-func (h *host) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free bool) {
+func (h *host) Resolved(l *worker.Lane, b *batch.Batch, free bool) {
 	p := h.Producer
 	t := topicOf(l)
-	r.Topic = t
-	if r.Err != nil {
-		t.failures.count(r.Err, b.Outcomes())
+	b.Acked.Topic = t
+	if err := b.Acked.Err; err != nil {
+		t.failures.count(err, b.Outcomes())
 	}
 	if free {
 		p.free(l, b)
 	}
-	p.complete(b, r, free)
+	p.complete(b, free)
 }
 
 // Released implements worker.Host.
@@ -54,25 +54,26 @@ func (p *Producer) free(l *worker.Lane, b *batch.Batch) {
 	limits.Credit(bytes, messages)
 }
 
-// complete runs the completions of a batch whose bytes are gone: those of waiting
+// complete runs the completions of a batch whose bytes are gone, with the outcome
+// that it holds (in the batch, as one handed on would be an allocation): those of waiting
 // callers at once, user code on its own goroutine.
 //
 // A completion that ran is taken out: its caller may have left by the time the
 // other goroutine comes by, and its call serve another one, with a callback. The
 // call would then be completed again, with the outcome of this batch.
-func (p *Producer) complete(b *batch.Batch, r batch.Result, recycle bool) {
+func (p *Producer) complete(b *batch.Batch, recycle bool) {
 	deferred := false
 	entries := b.Entries()
 	for i, e := range entries {
 		if e.Done.Inline() {
 			entries[i].Done = nil
-			e.Done.Complete(e, &r)
+			e.Done.Complete(e, &b.Acked)
 		} else {
 			deferred = true
 		}
 	}
 	if deferred {
-		p.callbacks.Run(b, r, recycle)
+		p.callbacks.Run(b, recycle)
 	} else if recycle {
 		b.Recycle()
 	}

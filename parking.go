@@ -163,9 +163,10 @@ func (k *parking) fail(err error) (failed int) {
 		if k.topic.messages != nil {
 			k.topic.messages.Credit(messages)
 		}
-		k.topic.producer.complete(b, batch.Result{
+		b.Acked = batch.Result{
 			Topic: k.topic, Partition: -1, BaseOffset: -1, LogAppendTime: -1, Err: err,
-		}, true)
+		}
+		k.topic.producer.complete(b, true)
 	}
 	return failed
 }

@@ -68,6 +68,10 @@ type Batch struct {
 
 	header [HeaderSize]byte // of the compressed form
 
+	// Room for a small batch's lists: over thousands of partitions most are small.
+	fewChunks  [2]*memory.Chunk
+	fewEntries [2]Entry
+
 	// Immediate: it holds a message that waits for no linger.
 	Immediate bool
 	// Ordinal numbers the batches of a lane from 1.
@@ -115,8 +119,12 @@ type Batch struct {
 	Acked Result
 	// LastCode is the last error answered.
 	LastCode int16
-	// Left: it has left its lane's queue with its outcome.
-	Left bool
+	// Left: it has left its lane's queue with its outcome. Free: no attempt of it was
+	// left then, so that its bytes may be recycled; otherwise a connection that the
+	// lane left may still be reading them.
+	Left, Free bool
+	// Next links batches whose callers are to be told.
+	Next *Batch
 	// withdrawn marks records to be left out at close.
 	withdrawn []int32
 	// Compressing: the pool has it; Packed: it went through the pool.
@@ -124,7 +132,11 @@ type Batch struct {
 	Packed      bool
 }
 
-var batches = sync.Pool{New: func() any { return new(Batch) }}
+var batches = sync.Pool{New: func() any {
+	b := new(Batch)
+	b.chunks, b.entries = b.fewChunks[:0], b.fewEntries[:0]
+	return b
+}}
 
 // New takes an empty batch from the pool. It owns no chunk yet.
 func New(now time.Time) *Batch {
@@ -272,7 +284,7 @@ func (b *Batch) Recycle() {
 	clear(b.entries)
 	entries, chunks := b.entries[:0], b.chunks[:0]
 	if cap(entries) > maxPooledEntries {
-		entries = nil
+		entries = b.fewEntries[:0]
 	}
 	withdrawn := b.withdrawn[:0]
 	*b = Batch{entries: entries, chunks: chunks, withdrawn: withdrawn}

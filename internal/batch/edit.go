@@ -181,7 +181,10 @@ func (b *Batch) Detach() *Batch {
 	told.baseTime = b.baseTime
 	told.Generation = b.Generation
 	told.Told = int(b.count)
-	told.entries, b.entries = b.entries, told.entries
+	// Copied: either list may lie in its own batch.
+	told.entries = append(told.entries, b.entries...)
+	clear(b.entries)
+	b.entries = b.entries[:0]
 	told.Move(Sealed)
 	told.Move(Failed)
 	return told

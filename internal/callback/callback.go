@@ -1,7 +1,7 @@
 // Package callback owns the goroutine that runs user code:
 //
-//	Run(batch, result) ──┐
-//	Call(function) ──────┴──► in order ──► one goroutine, which ends when idle
+//	Run(batch) ─────┐
+//	Call(function) ─┴──► in order ──► one goroutine, which ends when idle
 //
 // What reads answers from a broker must never wait for it.
 package callback
@@ -26,7 +26,6 @@ type Queue struct {
 // resolution is a batch whose completions are to be run.
 type resolution struct {
 	batch   *batch.Batch
-	result  batch.Result
 	recycle bool
 }
 
@@ -37,10 +36,10 @@ func New(panicked func(any)) *Queue {
 	return &Queue{panicked: panicked, idle: idle}
 }
 
-// Run queues the completions of a batch. recycle: the batch is the queue's then.
-func (c *Queue) Run(b *batch.Batch, result batch.Result, recycle bool) {
+// Run queues the completions of a batch, with the outcome that it holds. recycle: the batch is the queue's then.
+func (c *Queue) Run(b *batch.Batch, recycle bool) {
 	c.mu.Lock()
-	c.batches = append(c.batches, resolution{b, result, recycle})
+	c.batches = append(c.batches, resolution{b, recycle})
 	c.start()
 	c.mu.Unlock()
 }
@@ -91,7 +90,7 @@ func (c *Queue) loop() {
 func (c *Queue) complete(r *resolution) {
 	entries := r.batch.Entries()
 	for next := 0; next < len(entries); {
-		next = c.completeFrom(entries, next, &r.result)
+		next = c.completeFrom(entries, next, &r.batch.Acked)
 	}
 	if r.recycle {
 		r.batch.Recycle()

@@ -241,12 +241,12 @@ func (sc *scene) PrepareBatch(l *worker.Lane, b *batch.Batch) {
 	}
 }
 
-func (sc *scene) Resolved(l *worker.Lane, b *batch.Batch, r batch.Result, free bool) {
+func (sc *scene) Resolved(l *worker.Lane, b *batch.Batch, free bool) {
 	if free {
 		sc.Released(l, b)
 	}
 	for _, e := range b.Entries() {
-		e.Done.Complete(e, &r)
+		e.Done.Complete(e, &b.Acked)
 	}
 	if free {
 		b.Recycle()

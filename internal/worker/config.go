@@ -87,7 +87,7 @@ type Host interface {
 	// Resolved hands over a batch with its outcome, to run its completions. free
 	// says that its bytes may be recycled and credited, and then the batch; else
 	// Released follows when its last attempt has ended.
-	Resolved(l *Lane, b *batch.Batch, r batch.Result, free bool)
+	Resolved(l *Lane, b *batch.Batch, free bool)
 	// Released says that the bytes of a batch resolved before may be recycled and credited.
 	Released(l *Lane, b *batch.Batch)
 	// NextID gives an id: the shared one for a lane's first chain, a fresh one

@@ -10,8 +10,10 @@ import (
 // it is unlocked.
 type outcomes struct {
 	lane    *Lane
-	now     time.Time // zero: to be read if it is needed
-	done    []resolved
+	now     time.Time    // zero: to be read if it is needed
+	first   *batch.Batch // batches with an outcome, linked by Next
+	last    *batch.Batch
+	done    int
 	events  []Event
 	refresh bool
 	ask     *Question
@@ -41,18 +43,21 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 	waits := !later.IsZero() && l.inFlight == 0 && !l.doubting
 	want := l.wantsID()
 	out.ask = l.question()
-	if len(out.done) > 0 && out.now.IsZero() {
+	if out.done > 0 && out.now.IsZero() {
 		out.now = l.now()
 	}
-	for _, d := range out.done {
-		l.stats.settled(d.batch, out.now)
+	for b := out.first; b != nil; b = b.Next {
+		l.stats.settled(b, out.now)
 	}
-	l.telling.Add(int32(len(out.done)))
+	l.telling.Add(int32(out.done))
 	l.unlock()
-	for _, d := range out.done {
-		l.Partition.count(d.batch.Generation, -1)
-		l.host.Resolved(l, d.batch, d.batch.Acked, d.free)
+	for b := out.first; b != nil; {
+		next := b.Next
+		b.Next = nil
+		l.Partition.count(b.Generation, -1)
+		l.host.Resolved(l, b, b.Free)
 		l.telling.Add(-1)
+		b = next
 	}
 	for _, e := range append(first, out.events...) {
 		e.Broker = broker
@@ -72,15 +77,14 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 	}
 }
 
-// resolved is a batch that left the queue. free: no attempt of it is left, so
-// its bytes may be recycled; otherwise a connection that the lane left may still
-// be reading them.
-type resolved struct {
-	batch *batch.Batch
-	free  bool
-}
-
+// resolve notes a batch that left the queue.
 func (o *outcomes) resolve(b *batch.Batch) {
-	b.Left = true
-	o.done = append(o.done, resolved{b, b.Outstanding == 0})
+	b.Left, b.Free = true, b.Outstanding == 0
+	if o.last == nil {
+		o.first = b
+	} else {
+		o.last.Next = b
+	}
+	o.last = b
+	o.done++
 }

@@ -6,11 +6,18 @@ import "github.com/ekaf-go/ekaf/internal/batch"
 type queue struct {
 	items []*batch.Batch
 	head  int
+	few   [2]*batch.Batch // room for a short one
 }
 
 func (q *queue) len() int              { return len(q.items) - q.head }
 func (q *queue) at(i int) *batch.Batch { return q.items[q.head+i] }
-func (q *queue) push(b *batch.Batch)   { q.items = append(q.items, b) }
+
+func (q *queue) push(b *batch.Batch) {
+	if q.items == nil {
+		q.items = q.few[:0]
+	}
+	q.items = append(q.items, b)
+}
 
 // set puts other batches in the place of the one at i: halves, or what is left of it.
 func (q *queue) set(i int, list ...*batch.Batch) {

@@ -38,12 +38,12 @@ func (c *crowd) Released(_ *Lane, b *batch.Batch)       { c.free(b) }
 func (c *crowd) SenderFor(_ *Lane, leader int32) Sender { return &c.sender[leader] }
 func (c *crowd) Doubt(l *Lane, q Question)              { go l.Settle(q, Finding{}) }
 
-func (c *crowd) Resolved(_ *Lane, b *batch.Batch, r batch.Result, free bool) {
+func (c *crowd) Resolved(_ *Lane, b *batch.Batch, free bool) {
 	if free {
 		c.free(b)
 	}
 	for _, e := range b.Entries() {
-		e.Done.Complete(e, &r)
+		e.Done.Complete(e, &b.Acked)
 	}
 	if free {
 		b.Recycle()

@@ -137,7 +137,7 @@ func (s *scripted) runPool() {
 	}
 }
 
-func (s *scripted) Resolved(l *Lane, b *batch.Batch, r batch.Result, free bool) {
+func (s *scripted) Resolved(l *Lane, b *batch.Batch, free bool) {
 	s.resolved++
 	if l.Passed(b.Ordinal) {
 		s.t.Fatalf("batch %d counts as passed before its callers are told: a flush would end too early", b.Ordinal)
@@ -149,7 +149,7 @@ func (s *scripted) Resolved(l *Lane, b *batch.Batch, r batch.Result, free bool) 
 		s.free(b)
 	}
 	for _, e := range b.Entries() {
-		e.Done.Complete(e, &r)
+		e.Done.Complete(e, &b.Acked)
 	}
 	if free {
 		b.Recycle()
