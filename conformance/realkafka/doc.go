@@ -15,6 +15,7 @@
 //	Cluster ──► Broker 1..n ──► process  one JVM, killed when the test dies
 //	   │            Kill Stop Pause Resume Start LogTail
 //	   ├─ CreateTopic DeleteTopic AddPartitions Reassign MoveLeader
+//	   │  Controller SetTopicConfig
 //	   └─ ConsumeWithKafka   reads a topic with Kafka's own consumer
 //
 // Brokers listen on the loopback interface only. Every broker has a PLAINTEXT
