@@ -16,7 +16,6 @@ type doc struct {
 	body         string // what the body is; "": there is none
 	params       []param
 	answers      map[int]string
-	hidden       bool // not in the document
 }
 
 // param is a parameter of the query or a header.
@@ -33,9 +32,6 @@ type object = map[string]any
 func describe(table []*route) []byte {
 	paths := object{}
 	for _, r := range table {
-		if r.doc.hidden {
-			continue
-		}
 		path, _ := paths[r.path].(object)
 		if path == nil {
 			path = object{}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,7 +28,6 @@ type settings struct {
 	rewrite     func(*Event) error
 	guard       func(*Access) error
 	ready       func() []string
-	logger      *slog.Logger
 	mounts      []*route
 }
 
@@ -176,9 +174,6 @@ func Mount(path, summary string, handler http.Handler) Option {
 // ReadyCheck adds to what /readyz finds: it names what keeps the program from
 // accepting requests, if anything.
 func ReadyCheck(check func() []string) Option { return func(s *settings) { s.ready = check } }
-
-// Logger gets failures of the gateway itself, never payloads. Default: nothing is logged.
-func Logger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
 
 // check lists all faults at once.
 func (s *settings) check() error {

@@ -301,6 +301,30 @@ func TestHangUpWhileSending(t *testing.T) {
 	}
 }
 
+// TestSlowBody: a client that does not go on sending is told so, and has produced nothing.
+func TestSlowBody(t *testing.T) {
+	d := open(t, behind{})
+	s := httptest.NewUnstartedServer(d)
+	s.Config.ReadTimeout = 50 * time.Millisecond
+	s.Start()
+	defer s.Close()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /async/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.HasSuffix(string(answer), `{"error":"the body did not arrive in time; nothing was produced"}`) {
+		t.Errorf("answered %q (%v)", answer, err)
+	}
+	if messages, err := d.cluster.Consume("events"); err != nil || len(messages) > 0 {
+		t.Errorf("a consumer sees %v (%v)", messages, err)
+	}
+}
+
 // TestHangUpWhileWaiting: of a request for one message nothing is produced if
 // its client goes before it was sent; of several all are, as there is nobody left
 // to tell which.
