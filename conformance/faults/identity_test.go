@@ -26,6 +26,8 @@ func identities() []scenario {
 		{name: "the same on a broker that remembers one batch (0.11)", options: singly, run: restartedWithFive,
 			cluster: []ekaftest.Option{ekaftest.Topic(topic, 1), ekaftest.KafkaVersion("0.11.0")}},
 		{name: "out of order from a true gap begins a new chain", options: singly, run: trueGap},
+		{name: "out of order in one partition leaves the others alone", options: singly, run: othersAlone,
+			cluster: []ekaftest.Option{ekaftest.Topic(topic, 3)}},
 		{name: "NOT_LEADER on the first batch of a new id, with others ready behind it", brokers: 2, options: singly, run: firstOfAnID},
 		{name: "two workers of one partition, ready at once, never share a request", order: judge.Unordered,
 			options: []ekaf.Option{ekaf.Workers(2), ekaf.BatchRecords(2), ekaf.Strategy(ekaf.StrictRoundRobin())}, run: workersAtOnce},
@@ -63,6 +65,26 @@ func trueGap(s *stage) {
 	for times := range 8 {
 		s.kafka.Inject(ekaftest.Fault{Code: outOfOrder, Times: times + 1})
 		s.send("k", 7)
+		s.flush()
+	}
+	s.expectAcked()
+}
+
+// Partitions share an id. Were its epoch raised for one of them, batches of the
+// others would go out again under numbers that nobody can tell from new ones
+// (librdkafka#4953).
+func othersAlone(s *stage) {
+	keys := []string{"a", "b", "c", "d", "e", "f"}
+	for round := range 12 {
+		for _, key := range keys {
+			s.send(key, 4)
+		}
+		s.kafka.Network(0).Delay(10 * time.Millisecond)
+		s.kafka.Inject(ekaftest.Fault{Code: outOfOrder, Topic: topic, Partitions: []int32{int32(round % 3)}, Skip: round % 4, Times: 3})
+		s.kafka.Inject(ekaftest.Fault{Lose: ekaftest.LoseAnswer, HangUp: true, Skip: round % 5})
+		for _, key := range keys {
+			s.send(key, 4)
+		}
 		s.flush()
 	}
 	s.expectAcked()

@@ -26,6 +26,8 @@ func resources() []scenario {
 		{name: "callbacks that produce into a full buffer under Block", run: producingCallbacks, order: judge.Unordered,
 			options: []ekaf.Option{ekaf.BufferMessages(3), ekaf.WhenFull(ekaf.Block), ekaf.BatchRecords(1)}},
 		{name: "a callback that blocks holds back other callbacks only", run: blockedCallback},
+		{name: "async calls take no time, whatever is down", run: asyncNeverWaits},
+		{name: "a sync call with the defaults waits for one round trip", run: oneRoundTrip},
 		{name: "a broker away for an hour is not dialled in a hurry", run: calmOutage},
 	}
 }
@@ -165,6 +167,52 @@ func blockedCallback(s *stage) {
 	close(leave)
 	s.flush()
 	s.expectAcked()
+}
+
+// asyncNeverWaits: for metadata, a dial, an ack or a broker that hangs (KAFKA-3539).
+func asyncNeverWaits(s *stage) {
+	began := time.Now()
+	calls := func() {
+		s.T.Helper()
+		s.send("k", 5)
+		m := s.message("k")
+		_, err := s.producer.ProduceAsyncBatched(s.Context(), s.topic, m.Message)
+		s.check(err)
+		if took := time.Since(began); took != 0 {
+			s.Errorf("the calls took %v", took)
+		}
+	}
+	s.kafka.Network(0).Blackhole()
+	calls() // nothing is known, and nobody answers
+	for _, harm := range []func(){
+		func() { s.check(s.kafka.Network(0).Heal()) },
+		func() { s.kafka.Network(0).Blackhole() },
+		func() { s.check(s.kafka.Network(0).Heal()); s.check(s.kafka.StopBroker(0)) },
+		func() { s.check(s.kafka.StartBroker(0)); s.check(s.kafka.RemoveLeader(topic, 0)) },
+	} {
+		harm()
+		time.Sleep(time.Minute)
+		began = time.Now()
+		calls()
+	}
+	s.check(s.kafka.MoveLeader(topic, 0, 0))
+	s.flush()
+	s.expectAcked()
+}
+
+// oneRoundTrip: no linger stands between a lone sync call and its ack (kafka-go#326).
+func oneRoundTrip(s *stage) {
+	s.begin()
+	s.kafka.Network(0).Delay(near)
+	for range 20 {
+		began := time.Now()
+		if _, err := s.call("k", 1, time.Second); err != nil {
+			s.Error(err)
+		}
+		if took := time.Since(began); took > 2*near {
+			s.Errorf("a call took %v, with a round trip of %v", took, near)
+		}
+	}
 }
 
 // calmOutage: connection attempts follow the back-off, however many messages wait.
