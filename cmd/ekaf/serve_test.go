@@ -88,3 +88,45 @@ func TestServeSaysWhatWasNotDelivered(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, s.errOut.String())
 	}
 }
+
+// TestServeFlags: what the flags say is what the program does.
+func TestServeFlags(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	s := startServe(t, "-b", c.Addrs()[0], "--max-body", "2000", "--ack", "kafka", "--allow-origin", "https://shop.example",
+		"--sync-timeout", "300ms", "--idempotency-window", "0s", "--safe-running", "1", "--safe-queue", "0", "-X", "allow.auto.create.topics=false")
+	ask := func(path, body, name, value string, want int) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(name, value)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != want {
+			t.Errorf("%s answered %d %s, want %d (%v)", path, answer.StatusCode, text, want, err)
+		}
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	ask("/v1/topics/events", "x", "Idempotency-Key", "k", 200) // not 202: --ack
+	ask("/v1/topics/events", "x", "Idempotency-Key", "k", 200)
+	ask("/safe/sync/events", "x", "X", "y", 200)
+	ask("/async/events", strings.Repeat("x", 2001), "X", "y", 413)
+	ask("/v1/beacon/events", "x", "Origin", "https://shop.example", 204)
+	ask("/v1/beacon/events", "x", "Origin", "https://evil.example", 403)
+	ask("/sync/none", "x", "X", "y", 404)
+	if _, err := c.WaitFor(t.Context(), "events", 4); err != nil {
+		t.Error(err)
+	}
+	c.Stop()
+	ask("/sync/events", "x", "X", "y", 503) // within --sync-timeout, not in ten seconds
+	s.signal(syscall.SIGTERM)
+	s.wait()
+	if messages, err := c.Consume("events"); err != nil || len(messages) != 4 {
+		t.Errorf("a consumer sees %d messages (%v)", len(messages), err)
+	}
+}
