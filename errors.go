@@ -35,7 +35,11 @@ var (
 	// ErrWithdrawn: the call's context ended before the message was on the wire; it will never be sent.
 	ErrWithdrawn = errors.New("withdrawn before it was sent")
 	// ErrHeadersUnsupported: the broker is older than 0.11 and cannot store headers.
+	// The message was not sent; others of its batch were.
 	ErrHeadersUnsupported = errors.New("the broker is too old for record headers")
+	// ErrIdempotenceUnsupported: the brokers are older than 0.11 and have no producer
+	// ids, which Idempotence, on by default, needs. The message was not sent.
+	ErrIdempotenceUnsupported = errors.New("the brokers are too old for idempotence")
 )
 
 // DeliveryError says why a message was not delivered, or not as far as is known.

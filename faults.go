@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/ekaf-go/ekaf/internal/cluster"
+	"github.com/ekaf-go/ekaf/internal/sender"
 )
 
 // describe adds the sentinel of this package to a broker's error, so that
@@ -18,6 +21,13 @@ func describe(code int16, err error) error {
 		sentinel = ErrNotPermitted
 	case kerr.InvalidTopicException.Code:
 		sentinel = ErrInvalidTopic
+	case 0:
+		switch {
+		case errors.Is(err, sender.ErrHeaders):
+			sentinel = ErrHeadersUnsupported
+		case errors.Is(err, sender.ErrIdempotence):
+			sentinel = ErrIdempotenceUnsupported
+		}
 	}
 	if sentinel == nil || errors.Is(err, sentinel) {
 		return err
@@ -45,6 +55,10 @@ func identityFault(err error) (code int16, fault error) {
 	if code == kerr.ClusterAuthorizationFailed.Code || code == kerr.TransactionalIDAuthorizationFailed.Code {
 		return code, errors.Join(ErrNotPermitted,
 			errors.New("the cluster gives this principal no producer id: grant IdempotentWrite, or switch Idempotence off"), err)
+	}
+	if errors.Is(err, cluster.ErrCannotAsk) {
+		return code, fmt.Errorf("%w: upgrade them to 0.11 or newer, or set Idempotence(false) (enable.idempotence=false), "+
+			"whereupon a message that is sent again may be there twice: %w", ErrIdempotenceUnsupported, err)
 	}
 	return code, err
 }

@@ -36,7 +36,7 @@ func (h *host) Resolved(l *worker.Lane, b *batch.Batch, free bool) {
 	t := topicOf(l)
 	b.Acked.Topic = t
 	if err := b.Acked.Err; err != nil {
-		t.failures.count(err, b.Outcomes())
+		t.failures.count(describe(b.Acked.Code, err), b.Outcomes())
 	}
 	if free {
 		p.free(l, b)

@@ -207,9 +207,18 @@ func ConnectionsPer(mode ConnectionMode) Option {
 }
 
 // AutoCreateTopics lets brokers that are configured to do so create a topic at
-// its first message. Default true.
+// its first message. Default true. Brokers before 0.11 cannot be told not to.
 func AutoCreateTopics(allow bool) Option {
 	return forProducer("AutoCreateTopics", func(s *settings) { s.autoCreate = allow })
+}
+
+// BrokerVersion names the Kafka release of brokers that are too old to say what they
+// speak: 0.8.0, 0.8.1, 0.8.2 or 0.9.0, and what comes behind these numbers. All brokers
+// are then taken to be of that release, and none is asked. Default none: brokers are
+// asked (ApiVersions, KIP-35), which those of 0.10 and newer answer and older ones
+// answer by hanging up. Brokers before 0.11 need Idempotence(false) too.
+func BrokerVersion(release string) Option {
+	return forProducer("BrokerVersion", func(s *settings) { s.brokerVersion = release })
 }
 
 // BootstrapTopics are prepared at the start; other topics at their first message.
@@ -236,7 +245,8 @@ func Acks(a RequiredAcks) Option {
 }
 
 // Idempotence keeps retries from doubling or reordering messages. Default true;
-// it needs AcksAll, and is off with any other.
+// it needs AcksAll, and is off with any other. Brokers before 0.11 have none: there
+// messages fail with ErrIdempotenceUnsupported until it is switched off.
 func Idempotence(on bool) Option {
 	return forTopic("Idempotence", func(t *topicSettings) { t.idempotence = on })
 }

@@ -106,6 +106,7 @@ func (p *Producer) connect() {
 		RequestTimeout: s.requestTimeout + answerGrace,
 		Doors:          conn.NewDoors(s.backoffMin, s.backoffMax),
 	}
+	base.AssumeVersions, _ = conn.Assumed(s.brokerVersion) // newSettings has checked it
 	if p.loud {
 		base.Logger = p.log
 	}

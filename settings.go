@@ -29,6 +29,7 @@ type settings struct {
 	idleTimeout     time.Duration
 	connectionsPer  ConnectionMode
 	autoCreate      bool
+	brokerVersion   string
 	bootstrapTopics []string
 	statsd          string
 

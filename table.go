@@ -44,6 +44,7 @@ var optionTable = []OptionInfo{
 	{Name: "IdleTimeout", Property: "connections.max.idle.ms", Doc: "closes a connection that carries nothing", value: func(s *settings) string { return timeout(s.idleTimeout) }},
 	{Name: "ConnectionsPer", Doc: "a connection for each broker, or each worker", value: func(s *settings) string { return s.connectionsPer.String() }},
 	{Name: "AutoCreateTopics", Property: "allow.auto.create.topics", Doc: "lets brokers create a topic at its first message", value: func(s *settings) string { return strconv.FormatBool(s.autoCreate) }},
+	{Name: "BrokerVersion", Property: "broker.version.fallback", Doc: "release of brokers before 0.10, which cannot say what they speak", value: func(s *settings) string { return orNone(s.brokerVersion) }},
 	{Name: "BootstrapTopics", Doc: "topics prepared at the start", value: func(s *settings) string { return orNone(strings.Join(s.bootstrapTopics, ",")) }},
 	{Name: "StatsD", Doc: "host:port to which the workers' sockets push metrics", value: func(s *settings) string { return orNone(s.statsd) }},
 	{Name: "Topic", Doc: "options for one topic", value: func(s *settings) string { return strconv.Itoa(len(s.topics)) + " topics" }},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/conn"
 )
 
 // newSettings applies the options and checks them all.
@@ -71,6 +72,9 @@ func (s *settings) checkProducer() {
 	}
 	if s.idleTimeout < 0 {
 		s.fault("IdleTimeout: %v is negative", s.idleTimeout)
+	}
+	if _, err := conn.Assumed(s.brokerVersion); err != nil {
+		s.fault("BrokerVersion: %w", err)
 	}
 	for _, name := range s.bootstrapTopics {
 		if err := checkTopicName(name); err != nil {

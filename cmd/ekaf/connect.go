@@ -72,6 +72,7 @@ func dialCluster(config *properties.Config) *cluster.Cluster {
 		DialTimeout:    config.DialTimeout,
 		RequestTimeout: config.RequestTimeout,
 	}
+	settings.AssumeVersions, _ = conn.Assumed(config.BrokerVersion) // the properties' reader has checked it
 	if settings.ClientID == "" {
 		settings.ClientID = "ekaf"
 	}

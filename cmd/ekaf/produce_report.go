@@ -120,6 +120,7 @@ func reasonOf(err error) string {
 		{ekaf.ErrTimeout, "timeout"},
 		{ekaf.ErrUndecidable, "undecidable"},
 		{ekaf.ErrHeadersUnsupported, "headers_unsupported"},
+		{ekaf.ErrIdempotenceUnsupported, "idempotence_unsupported"},
 		{ekaf.ErrDropped, "dropped"},
 		{ekaf.ErrFull, "full"},
 		{ekaf.ErrWithdrawn, "interrupted"},

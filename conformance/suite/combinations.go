@@ -34,7 +34,7 @@ func factors() []factor {
 		strategies(),
 		byCodec,
 		{
-			{name: "idempotent", options: []ekaf.Option{ekaf.Acks(ekaf.AcksAll), ekaf.Idempotence(true)}},
+			{name: "idempotent", options: []ekaf.Option{ekaf.Acks(ekaf.AcksAll), ekaf.Idempotence(true)}, needs: RecordBatches},
 			{name: "acks=all", options: []ekaf.Option{ekaf.Acks(ekaf.AcksAll), ekaf.Idempotence(false)}},
 			{name: "acks=1", options: []ekaf.Option{ekaf.Acks(ekaf.AcksLeader)}, early: true},
 			{name: "acks=0", options: []ekaf.Option{ekaf.Acks(ekaf.AcksNone)}, silent: true, early: true},

@@ -66,7 +66,16 @@ func number(s string) (n int) {
 	return n
 }
 
-func (c real) Options() []ekaf.Option { return []ekaf.Option{ekaf.Brokers(c.Addrs()...)} }
+func (c real) Options() []ekaf.Option {
+	options := []ekaf.Option{ekaf.Brokers(c.Addrs()...)}
+	if c.can&RecordBatches == 0 {
+		options = append(options, ekaf.Idempotence(false))
+	}
+	if !atLeast(c.Version(), "0.10") {
+		options = append(options, ekaf.BrokerVersion(c.Version()))
+	}
+	return options
+}
 
 func (c real) Consumer() (addrs []string, opts []kgo.Opt) { return c.Addrs(), c.ClientOpts() }
 

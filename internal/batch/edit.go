@@ -122,14 +122,7 @@ func (b *Batch) PutEntry(e Entry) {
 // Each decodes the records, in order. The message is valid until the next one;
 // its bytes are the batch's own.
 func (b *Batch) Each(visit func(m *Message)) {
-	records := make([][]byte, len(b.chunks))
-	for i, c := range b.chunks {
-		records[i] = c.Buf
-	}
-	if len(records) > 0 {
-		records[0] = records[0][HeaderSize:]
-	}
-	cursor := NewCursor(records)
+	cursor := b.records()
 	var m Message
 	for cursor.Next() {
 		r := cursor.Record()

@@ -49,7 +49,7 @@ var (
 	// ErrClientCertificate: the broker wants a client certificate, or another one.
 	ErrClientCertificate = errors.New("it does not accept this client without a certificate it trusts: set a client certificate and key (mutual TLS)")
 	// ErrNoApiVersions: the connection ended before the first answer.
-	ErrNoApiVersions = errors.New("it closed the connection on the first request: it may expect TLS, or be older than Kafka 0.10 (then its version must be set), or be no broker")
+	ErrNoApiVersions = errors.New("it closed the connection on the first request: it may expect TLS, or be older than Kafka 0.10 (then name its release with the option BrokerVersion, or api.version.request=false and broker.version.fallback), or be no broker")
 	// ErrSASLRequired: without SASL the first request after ApiVersions ended the connection.
 	ErrSASLRequired = errors.New("it closed the connection on the first request after ApiVersions: it probably requires SASL, and none is configured")
 	// ErrSASLNotEnabled: the listener knows no SASL.

@@ -2,6 +2,8 @@ package conn
 
 import (
 	"encoding/binary"
+	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kversion"
 )
@@ -79,6 +81,22 @@ func parseVersions(b []byte, flexible bool) (v Versions, ok bool) {
 		}
 	}
 	return v, ok
+}
+
+// Assumed is what a release before Kafka 0.10 offers, for Config.AssumeVersions. release is 0.8.0, 0.8.1, 0.8.2 or
+// 0.9.0, with or without a further number; empty: nil, brokers are asked.
+func Assumed(release string) (*kversion.Versions, error) {
+	if release == "" {
+		return nil, nil
+	}
+	for _, known := range []string{"0.8.0", "0.8.1", "0.8.2", "0.9.0"} {
+		if release == known || strings.HasPrefix(release, known+".") {
+			if v := kversion.FromString(release); v != nil {
+				return v, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%q is none of 0.8.0, 0.8.1, 0.8.2 and 0.9.0: leave it out for newer brokers, which say what they speak", release)
 }
 
 // versionsAssumed takes a release's table; such tables hold no minimum, and the old brokers they stand for had none.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/internal/conn"
 )
 
 // maxRequestBytes is the largest message.max.bytes of any client.
@@ -38,6 +39,7 @@ func (v *values) basics(c *Config) {
 	if on, _, ok := v.boolean("allow.auto.create.topics"); ok {
 		c.add(ekaf.AutoCreateTopics(on))
 	}
+	v.brokerVersion(c)
 	v.acks(c)
 	if e, n, ok := v.number("max.in.flight.requests.per.connection", 1, math.MaxInt32); ok {
 		if n > 5 {
@@ -45,6 +47,27 @@ func (v *values) basics(c *Config) {
 		} else {
 			v.note(e, "ignored: ekaf keeps order with up to 5 in flight")
 		}
+	}
+}
+
+// brokerVersion: librdkafka takes its fallback for brokers that hang up when they
+// are asked. Here it is taken where brokers are not to be asked at all, so that a
+// name left in an old file does not make new brokers speak as the old ones did.
+func (v *values) brokerVersion(c *Config) {
+	ask, asked, given := v.boolean("api.version.request")
+	e, ok := v.take("broker.version.fallback")
+	switch {
+	case ok && given && !ask:
+		if _, err := conn.Assumed(e.value); err != nil {
+			v.fault(e, "%v", err)
+			return
+		}
+		c.BrokerVersion = e.value
+		c.add(ekaf.BrokerVersion(e.value))
+	case ok:
+		v.note(e, "ignored: ekaf asks each broker what it speaks; brokers before 0.10 cannot say, for these add api.version.request=false")
+	case given && !ask:
+		v.note(asked, "ignored: ekaf asks each broker what it speaks; for brokers before 0.10 name their release with broker.version.fallback")
 	}
 }
 

@@ -74,6 +74,8 @@ metadata.max.age.ms
 topic.metadata.refresh.interval.ms
 topic.metadata.propagation.max.ms
 allow.auto.create.topics
+api.version.request
+broker.version.fallback
 connections.max.idle.ms
 partitioner.class
 partitioner
@@ -157,7 +159,7 @@ var ignoredNames = []nameGroup{
 	{"receive.buffer.bytes send.buffer.bytes socket.send.buffer.bytes socket.receive.buffer.bytes socket.nagle.disable socket.keepalive.enable socket.max.fails socket.blocking.max.ms", "the operating system sizes socket buffers, and keep-alive and no-delay are on"},
 	{"socket.connection.setup.timeout.max.ms reconnect.backoff.jitter.ms", "one attempt has one time limit, and jitter is always on"},
 	{"receive.message.max.bytes message.copy.max.bytes", "answers are bounded already, and messages are always copied"},
-	{"api.version.request api.version.request.timeout.ms api.version.fallback.ms broker.version.fallback", "ekaf asks each broker what it speaks"},
+	{"api.version.request.timeout.ms api.version.fallback.ms", "ekaf asks each broker what it speaks"},
 	{"queue.buffering.backpressure.threshold queuing.strategy enable.gapless.guarantee delivery.report.only.error produce.offset.report", "it concerns the inside of librdkafka"},
 	{"debug log_level log.queue log.thread.name log.connection.close enabled_events enable.random.seed internal.termination.signal builtin.features", "it concerns the inside of librdkafka"},
 	{"sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin sasl.kerberos.ticket.renew.jitter sasl.kerberos.ticket.renew.window.factor", "ekaf logs in to Kerberos itself, without kinit"},

@@ -79,6 +79,8 @@ type Config struct {
 	// DialTimeout and RequestTimeout are 0 where no property sets them.
 	DialTimeout    time.Duration
 	RequestTimeout time.Duration
+	// BrokerVersion is among Options too; empty: brokers are asked.
+	BrokerVersion string
 	// MaxMessageBytes is the limit of a batch, and so of a message: max.request.size or the default.
 	MaxMessageBytes int
 	// Linger: linger.ms is among the properties.

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	errNoVersion  = errors.New("the broker speaks no version of Produce that ekaf does (3 to 13): it is older than Kafka 0.11, or no Kafka")
+	errNoVersion  = errors.New("the broker speaks no version of Produce that ekaf does (0 to 13): it is no Kafka, or a proxy in between hides it")
 	errCutShort   = errors.New("the Produce response is cut short")
 	errUnanswered = errors.New("the Produce response does not name the partition")
 )
@@ -150,7 +150,9 @@ func (d *response) decode(each func(p *partitionAnswer)) error {
 		}
 		d.tags(nil)
 	}
-	d.throttle = time.Duration(d.int32()) * time.Millisecond
+	if d.version >= throttleFrom {
+		d.throttle = time.Duration(d.int32()) * time.Millisecond
+	}
 	d.tags(func(tag int, in *response) {
 		if tag == 0 {
 			d.nodeEndpoints(in)
@@ -165,7 +167,10 @@ func (d *response) decode(each func(p *partitionAnswer)) error {
 func (d *response) partition(p *partitionAnswer) {
 	p.hinted = false
 	p.partition = d.int32()
-	a := worker.Answer{Code: d.int16(), BaseOffset: d.int64(), LogAppendTime: d.int64()}
+	a := worker.Answer{Code: d.int16(), BaseOffset: d.int64(), LogAppendTime: -1}
+	if d.version >= timesFrom {
+		a.LogAppendTime = d.int64()
+	}
 	if d.version >= 5 {
 		d.int64() // log start offset
 	}

@@ -7,12 +7,16 @@ import (
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
-// Produce is api 0. We write its versions 3 (record batches, Kafka 0.11) to 13
-// (topic ids, KIP-516); version 9 is the first flexible one (KIP-482).
+// Produce is api 0. We write its versions 0 (Kafka 0.8) to 13 (topic ids,
+// KIP-516); version 3 is the first with record batches (Kafka 0.11, KIP-98), and 9
+// the first flexible one (KIP-482).
 const (
 	produceKey   = 0
-	produceMin   = 3
+	produceMin   = 0
 	produceMax   = 13
+	throttleFrom = 1
+	timesFrom    = 2 // messages and answers have timestamps (KIP-32)
+	batchesFrom  = 3
 	zstdFrom     = 7
 	errorsFrom   = 8
 	flexibleFrom = 9
@@ -78,7 +82,9 @@ func (r *request) topics() int {
 func (r *request) encodePlain() {
 	be := binary.BigEndian
 	m := r.meta
-	m = be.AppendUint16(m, 0xffff) // no transactional id
+	if r.version >= batchesFrom {
+		m = be.AppendUint16(m, 0xffff) // no transactional id
+	}
 	m = be.AppendUint16(m, uint16(r.acks))
 	m = be.AppendUint32(m, uint32(r.timeout.Milliseconds()))
 	m = be.AppendUint32(m, uint32(r.topics()))
@@ -89,9 +95,8 @@ func (r *request) encodePlain() {
 		m = append(m, topic...)
 		m = be.AppendUint32(m, uint32(n))
 		for ; n > 0; n, i = n-1, i+1 {
-			a := &r.attempts[i]
-			m = be.AppendUint32(m, uint32(a.Lane.Partition.ID))
-			m = be.AppendUint32(m, uint32(a.Size()))
+			m = be.AppendUint32(m, uint32(r.attempts[i].Lane.Partition.ID))
+			m = be.AppendUint32(m, uint32(r.size(i)))
 			r.cuts = append(r.cuts, len(m))
 		}
 	}
@@ -145,12 +150,12 @@ func (r *request) assemble() {
 	run := &r.frame
 	from := 0 // where the run of small things begins in runs
 	for i := range r.attempts {
-		if a := &r.attempts[i]; a.Size() > copiedBytes {
+		if r.size(i) > copiedBytes {
 			r.endRun(from)
 			from, run = len(r.runs), &r.runs
-			r.wire = a.Batch.Wire(r.wire)
+			r.wire = r.records(r.wire, i)
 		} else {
-			r.slices = a.Batch.Wire(r.slices[:0])
+			r.slices = r.records(r.slices[:0], i)
 			for _, b := range r.slices {
 				*run = append(*run, b...)
 			}

@@ -43,6 +43,8 @@ type request struct {
 	wire     [][]byte
 	runs     []byte   // small batches, copied
 	slices   [][]byte // of one of them
+	sets     []byte   // message sets for a broker before 0.11, one after another
+	setEnds  []int
 }
 
 var requestPool = sync.Pool{New: func() any { return new(request) }}
@@ -139,7 +141,11 @@ func (s *Sender) send(r *request) {
 		r.fail(errNoVersion, true)
 		return
 	}
-	r.dropUnreadable()
+	if r.version < batchesFrom {
+		r.makeSets()
+	} else {
+		r.dropUnreadable()
+	}
 	if len(r.attempts) == 0 {
 		r.recycle()
 		return
@@ -198,6 +204,9 @@ func (r *request) recycle() {
 	clear(r.tail[:cap(r.tail)])
 	clear(r.wire[:cap(r.wire)])
 	r.tail, r.wire = r.tail[:0], r.wire[:0]
+	if cap(r.sets) > maxRequestBytes {
+		r.sets = nil
+	}
 	r.sender, r.conn, r.response = nil, nil, response{}
 	requestPool.Put(r)
 }

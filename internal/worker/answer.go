@@ -18,6 +18,31 @@ type Answer struct {
 	Err           error
 	// NotSent: no byte of it was given to the connection.
 	NotSent bool
+	// Refused: it was not sent, since the broker's protocol is too old to hold it,
+	// and fails with this error: the records in Bad, or all where there are none.
+	Refused error
+}
+
+// ruling is what follows from the answer, where there is one (Err is nil).
+func (a *Answer) ruling() Ruling {
+	switch {
+	case a.Refused == nil:
+		return RulingOf(a.Code)
+	case len(a.Bad) > 0:
+		return Ruling{Verdict: NameBad, Proof: true}
+	}
+	return Ruling{Verdict: Refused, Proof: true}
+}
+
+// cause is the error that the answer stands for.
+func (a *Answer) cause() error {
+	switch {
+	case a.Err != nil:
+		return a.Err
+	case a.Refused != nil:
+		return a.Refused
+	}
+	return codeError(a.Code, a.Message)
 }
 
 // BadRecord names a record that the broker refuses.
@@ -49,19 +74,17 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 	}
 	l.inFlight--
 	took := now.Sub(b.SentAt)
-	if a.Err == nil && a.Code == 0 {
+	good := a.Err == nil && a.ruling().Verdict == Written
+	if good && a.Code == 0 {
 		l.stats.answered(took)
 	}
 	messages := b.Count()
 	out := outcomes{lane: l, now: now}
 	var err error
-	if a.Err == nil && RulingOf(a.Code).Verdict == Written {
+	if good {
 		l.written(b, a, at)
 	} else {
-		err = a.Err
-		if err == nil {
-			err = codeError(a.Code, a.Message)
-		}
+		err = a.cause()
 		l.failed(b, a, at, err, &out)
 	}
 	l.settle(&out)
@@ -119,7 +142,7 @@ func (l *Lane) failure(b *batch.Batch, code int16, maybe bool, err error) batch.
 func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *outcomes) {
 	inTurn := !l.rewind && l.inFlight == 0
 	l.confirmed, l.checked, l.rewind = 0, false, true
-	if a.Err != nil || RulingOf(a.Code).Verdict != OutOfOrder {
+	if a.Err != nil || a.ruling().Verdict != OutOfOrder {
 		l.forgetAsked()
 	}
 	b.LastCode = a.Code
@@ -133,7 +156,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 		out.retry(b, err)
 		return
 	}
-	ruling := RulingOf(a.Code)
+	ruling := a.ruling()
 	if ruling.Verdict == RetryElsewhere {
 		out.refresh = true
 	}
