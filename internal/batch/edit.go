@@ -84,7 +84,7 @@ func (b *Batch) Extract(keep func(index int32) bool) *Batch {
 }
 
 // copyEntry gives the record at of this batch the completion that covered it
-// before, joining it to the run that ended one record earlier.
+// before, joining it to the run that ended one record earlier with the same timestamp.
 func (b *Batch) copyEntry(e *Entry, old, at int32) {
 	if e == nil {
 		return
@@ -92,7 +92,7 @@ func (b *Batch) copyEntry(e *Entry, old, at int32) {
 	arg := e.Arg + (old - e.First)
 	if n := len(b.entries); n > 0 && e.Count > 1 {
 		last := &b.entries[n-1]
-		if last.First+last.Count == at && last.Arg+last.Count == arg && sameCompleter(last.Done, e.Done) {
+		if last.First+last.Count == at && last.Arg+last.Count == arg && sameCompleter(last.Done, e.Done) && last.TimeDelta == e.TimeDelta {
 			last.Count++
 			return
 		}

@@ -109,6 +109,25 @@ func TestRule12WithdrawAndExtract(t *testing.T) {
 	})
 }
 
+// TestExtractKeepsTimes: two runs of one call that differ in their timestamps stay
+// two, as an entry has one timestamp for all its records.
+func TestExtractKeepsTimes(t *testing.T) {
+	b := New(time.UnixMilli(1000))
+	done := &heard{}
+	for i, ms := range []int64{1000, 1001, 1001} {
+		b.Add(&Message{Time: ms})
+		if i < 2 {
+			b.PutEntry(Entry{Done: done, First: int32(i), Count: 1, Arg: int32(i), TimeDelta: int32(ms - 1000)})
+		} else if !b.Extend(2, 2, 1) {
+			t.Fatal("the third record does not join the second")
+		}
+	}
+	made := b.Extract(func(int32) bool { return true })
+	if got := made.Entries(); len(got) != 2 || got[0].Count != 1 || got[1].Count != 2 || got[1].TimeDelta != 1 {
+		t.Errorf("the entries are %+v", got)
+	}
+}
+
 func checkKept(t *rapid.T, made *Batch, messages []Message, left []int) {
 	k := 0
 	made.Each(func(m *Message) {
