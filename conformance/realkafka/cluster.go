@@ -186,9 +186,9 @@ func (c *Cluster) clientOpts(addrs ...string) []kgo.Opt {
 	switch {
 	case c.release.atLeast(0, 10):
 	case c.release.atLeast(0, 9):
-		opts = append(opts, kgo.MaxVersions(kversion.V0_9_0()))
+		opts = append(opts, kgo.MaxVersions(kversion.V0_9_0()), kgo.WithDecompressor(newOldLZ4()))
 	default:
-		opts = append(opts, kgo.MaxVersions(kversion.V0_8_2()))
+		opts = append(opts, kgo.MaxVersions(kversion.V0_8_2()), kgo.WithDecompressor(newOldLZ4()))
 	}
 	return opts
 }

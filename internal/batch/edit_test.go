@@ -116,11 +116,7 @@ func TestExtractKeepsTimes(t *testing.T) {
 	done := &heard{}
 	for i, ms := range []int64{1000, 1001, 1001} {
 		b.Add(&Message{Time: ms})
-		if i < 2 {
-			b.PutEntry(Entry{Done: done, First: int32(i), Count: 1, Arg: int32(i), TimeDelta: int32(ms - 1000)})
-		} else if !b.Extend(2, 2, 1) {
-			t.Fatal("the third record does not join the second")
-		}
+		b.Note(done, int32(i), int32(i), int32(ms-1000))
 	}
 	made := b.Extract(func(int32) bool { return true })
 	if got := made.Entries(); len(got) != 2 || got[0].Count != 1 || got[1].Count != 2 || got[1].TimeDelta != 1 {

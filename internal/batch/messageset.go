@@ -3,7 +3,6 @@ package batch
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"math"
 	"sync"
 )
 
@@ -139,7 +138,3 @@ func finishMessage(m []byte) {
 	binary.BigEndian.PutUint32(m[8:], uint32(len(m)-setEntryBytes))
 	binary.BigEndian.PutUint32(m[setEntryBytes:], crc32.ChecksumIEEE(m[setEntryBytes+4:]))
 }
-
-// MessageSetLimit is the size from which no message set is made: its length would
-// not fit, and no broker takes such a request.
-const MessageSetLimit = math.MaxInt32 / 2

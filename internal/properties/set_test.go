@@ -43,6 +43,7 @@ func TestFaults(t *testing.T) {
 		arguments string
 		want      string
 	}{
+		{"api.version.request=false broker.version.fallback=0.10.0", "0.9.0: leave it out"},
 		{"linger.mss=5", "did you mean linger.ms?"},
 		{"acsk=1", "did you mean acks?"},
 		{"bootstrap.server=a:1", "did you mean bootstrap.servers?"},
@@ -124,6 +125,8 @@ func TestNotes(t *testing.T) {
 		"schema.registry.url=http://x":                                    "schema registry",
 		"max.in.flight.requests.per.connection=1":                         "up to 5",
 		"batch.size=16384":                                                "max.request.size",
+		"broker.version.fallback=0.9.0":                                   "add api.version.request=false",
+		"api.version.request=false":                                       "broker.version.fallback",
 		"request.timeout.ms=1000 socket.timeout.ms=2000":                  "does not tell it from request.timeout.ms",
 		"compression.type=snappy compression.level=3":                     "no levels",
 		"security.protocol=SSL enable.ssl.certificate.verification=false": "not verified",

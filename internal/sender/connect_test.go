@@ -114,7 +114,7 @@ func TestLostConnectionIsMadeAgainAtOnce(t *testing.T) {
 // A broker without a version of Produce that we speak is down, with a clear
 // error, and asked again with pauses: it may be upgraded.
 func TestBrokerWithoutOurProduceIsDown(t *testing.T) {
-	for name, versions := range map[string][2]int16{"too old": {0, 2}, "too new": {14, 20}} {
+	for name, versions := range map[string][2]int16{"too new": {14, 20}, "a range that makes no sense": {13, 3}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sc := newScene(t, func(sc *scene) { sc.broker.produceMin, sc.broker.produceMax = versions[0], versions[1] })

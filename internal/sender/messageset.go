@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ekaf-go/ekaf/internal/batch"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
@@ -17,6 +16,12 @@ var (
 	// ErrIdempotence: so do producer ids (KIP-98).
 	ErrIdempotence = errors.New("it is older than Kafka 0.11, which knows no producer ids: upgrade it, or set Idempotence(false) (enable.idempotence=false), whereupon a message that is sent again may be there twice")
 )
+
+// maxSetBytes is the size from which no message set is made. Messages have some 30
+// bytes around them that records have not, so many small ones that fit into a record
+// batch may exceed what brokers take as a request (socket.request.max.bytes, 100
+// MiB by default), to which they answer by hanging up, again and again.
+const maxSetBytes = 95 << 20
 
 // tooLarge is Kafka's MESSAGE_TOO_LARGE.
 const tooLarge = 10
@@ -52,7 +57,7 @@ func (r *request) unfit(a *worker.Attempt, magic int8) (refusal worker.Answer, r
 		// To leave the id out would break what the user was promised, in silence.
 		return worker.Answer{Refused: r.tooOld(ErrIdempotence)}, true
 	}
-	if a.Batch.MessageSetBound(magic) > batch.MessageSetLimit {
+	if a.Batch.MessageSetBound(magic) > maxSetBytes {
 		return worker.Answer{Code: tooLarge}, true // and goes in halves
 	}
 	for _, index := range a.Batch.WithHeaders() {
