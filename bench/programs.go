@@ -34,7 +34,7 @@ type program struct {
 	clients.Entry
 	does func(load.Row) bool
 	// command makes the command that does a job; path is where find found it.
-	command func(ctx context.Context, path string, job Job) *exec.Cmd
+	command func(ctx context.Context, t *tools, path string, job Job) *exec.Cmd
 	// find says where the program is, or why it is not here.
 	find func(ctx context.Context, t *tools) (string, error)
 	// read takes what the program says of itself out of its output.
@@ -68,7 +68,9 @@ func (p program) here() bool {
 	if p.Name == ekafProduce {
 		return true
 	}
-	_, err := p.find(context.Background(), &tools{})
+	var t tools
+	defer t.close()
+	_, err := p.find(context.Background(), &t)
 	return err == nil
 }
 
@@ -84,7 +86,19 @@ func findProgram(name string) (program, bool) {
 type tools struct {
 	ekafPath string // empty: built from the module beside this one
 	javaLibs string // directory of Kafka's jars; empty: where the conformance suite keeps them
-	built    string // directory of what was built; removed by close
+	dir      string // of what was made for the run; removed by close
+}
+
+// make names a file of the run's own directory.
+func (t *tools) make(name string) (string, error) {
+	if t.dir == "" {
+		dir, err := os.MkdirTemp("", "ekaf-bench-")
+		if err != nil {
+			return "", fmt.Errorf("cannot make %s: %w", name, err)
+		}
+		t.dir = dir
+	}
+	return filepath.Join(t.dir, name), nil
 }
 
 // findEkaf builds the command line program once.
@@ -96,10 +110,10 @@ func findEkaf(ctx context.Context, t *tools) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot find the module of ekaf, run this from bench/ or give -ekaf: %w", err)
 	}
-	if t.built, err = os.MkdirTemp("", "ekaf-bench-"); err != nil {
-		return "", fmt.Errorf("cannot build ekaf: %w", err)
+	path, err := t.make("ekaf.exe") // a suffix hurts nowhere
+	if err != nil {
+		return "", err
 	}
-	path := filepath.Join(t.built, "ekaf.exe") // a suffix hurts nowhere
 	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/ekaf")
 	build.Dir = strings.TrimSpace(string(module))
 	if out, err := build.CombinedOutput(); err != nil {
@@ -111,41 +125,59 @@ func findEkaf(ctx context.Context, t *tools) (string, error) {
 
 func findKcat(context.Context, *tools) (string, error) { return exec.LookPath("kcat") }
 
-// findJava says where the jars of the newest Kafka are.
+//go:embed java/Producer.java
+var javaSource []byte
+
+// findJava writes Java's driver into a file and finds the jars of the newest Kafka.
 func findJava(_ context.Context, t *tools) (string, error) {
 	if _, err := exec.LookPath("java"); err != nil {
 		return "", err
 	}
+	if err := t.findJars(); err != nil {
+		return "", err
+	}
+	path, err := t.make("Producer.java")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(path, javaSource, 0o600); err != nil {
+		return "", fmt.Errorf("cannot write Java's driver: %w", err)
+	}
+	return path, nil
+}
+
+func (t *tools) findJars() error {
 	if t.javaLibs != "" {
-		return t.javaLibs, nil
+		return nil
 	}
 	cache := os.Getenv("EKAF_KAFKA_CACHE")
 	if cache == "" {
 		home, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("cannot find Kafka's jars, give -java-libs: %w", err)
+			return fmt.Errorf("cannot find Kafka's jars, give -java-libs: %w", err)
 		}
 		cache = filepath.Join(home, "ekaf-realkafka")
 	}
 	found, err := filepath.Glob(filepath.Join(cache, "*", "libs-*", "kafka-clients-[4-9]*.jar"))
 	if err != nil || len(found) == 0 {
-		return "", errors.New("cannot find Kafka's jars, give -java-libs")
+		return errors.New("cannot find Kafka's jars, give -java-libs")
 	}
-	return filepath.Dir(slices.Max(found)), nil
+	t.javaLibs = filepath.Dir(slices.Max(found))
+	return nil
 }
 
 func (t *tools) close() {
-	if t.built != "" {
-		os.RemoveAll(t.built)
+	if t.dir != "" {
+		os.RemoveAll(t.dir)
 	}
 }
 
-func ekafCommand(ctx context.Context, path string, job Job) *exec.Cmd {
+func ekafCommand(ctx context.Context, _ *tools, path string, job Job) *exec.Cmd {
 	return exec.CommandContext(ctx, path, "produce", "--brokers", job.Broker, "--topic", job.Topic,
 		"--linger", job.Row.Linger.String(), "--buffer-bytes", strconv.Itoa(job.Row.Buffer))
 }
 
-func kcatCommand(ctx context.Context, path string, job Job) *exec.Cmd {
+func kcatCommand(ctx context.Context, _ *tools, path string, job Job) *exec.Cmd {
 	args := []string{"-P", "-b", job.Broker, "-t", job.Topic}
 	for _, property := range []string{
 		"enable.idempotence=true", fmt.Sprintf("linger.ms=%d", job.Row.Linger.Milliseconds()),
@@ -157,21 +189,15 @@ func kcatCommand(ctx context.Context, path string, job Job) *exec.Cmd {
 	return exec.CommandContext(ctx, path, args...)
 }
 
-//go:embed java/Producer.java
-var javaSource []byte
-
-// javaCommand runs the source file as a script (JEP 330). It comes on standard
-// input, so that it is found wherever this program runs.
-func javaCommand(ctx context.Context, libs string, job Job) *exec.Cmd {
-	args := []string{"-Xmx512m", "-cp", filepath.Join(libs, "*"), "--source", "17", "/dev/stdin", job.Topic,
+// javaCommand runs the source file as a script (JEP 330).
+func javaCommand(ctx context.Context, t *tools, path string, job Job) *exec.Cmd {
+	args := []string{"-Xmx512m", "-cp", filepath.Join(t.javaLibs, "*"), path, job.Topic,
 		strconv.Itoa(job.Row.ValueBytes), strconv.Itoa(job.Row.Warmup), strconv.Itoa(job.Row.Records),
 		"bootstrap.servers=" + job.Broker, "acks=all", "enable.idempotence=true", "compression.type=" + job.Row.Codec,
 		fmt.Sprintf("linger.ms=%d", job.Row.Linger.Milliseconds()), "batch.size=1000000",
 		fmt.Sprintf("buffer.memory=%d", job.Row.Buffer),
 	}
-	cmd := exec.CommandContext(ctx, "java", args...)
-	cmd.Stdin = bytes.NewReader(javaSource)
-	return cmd
+	return exec.CommandContext(ctx, "java", args...)
 }
 
 // readEkaf reads the JSON on the last line of standard error.
@@ -207,7 +233,7 @@ func (h *harness) runProgram(ctx context.Context, p program, job Job) (Sample, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, job.Timeout)
 	defer cancel()
-	cmd := p.command(ctx, path, job)
+	cmd := p.command(ctx, &h.tools, path, job)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	var lines io.WriteCloser

@@ -134,3 +134,20 @@ func TestNoCluster(t *testing.T) {
 		t.Errorf("suite real without a cluster: %v", err)
 	}
 }
+
+func TestProgramsAreReadByTheirLastLine(t *testing.T) {
+	job := Job{Row: kafkaRow()} // a million records
+	var s Sample
+	if err := readJava(job, "warning\n{\"acked\":7,\"cpu_ns\":5e8,\"took_ns\":2e9}\n", "", &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Acked != 7 || s.CPUPerRecord != 500 || s.RecordsPerS != 500_000 {
+		t.Errorf("sample %+v", s)
+	}
+	if err := readEkaf(job, "", "note: x\n{\"acked\":9}\n", &s); err != nil || s.Acked != 9 {
+		t.Errorf("sample %+v, %v", s, err)
+	}
+	if readJava(job, "", "", &s) == nil || readEkaf(job, "", "ekaf: no", &s) == nil {
+		t.Error("a program that says nothing is taken for right")
+	}
+}
