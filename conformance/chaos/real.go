@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/ekaf-go/ekaf/conformance/realkafka"
 )
@@ -38,7 +39,26 @@ func (c real) Stop(broker int) error   { return c.Broker(broker).Stop() }
 func (c real) Pause(broker int) error  { return c.Broker(broker).Pause() }
 func (c real) Resume(broker int) error { return c.Broker(broker).Resume() }
 
-func (c real) Start(ctx context.Context, broker int) error { return c.Broker(broker).Start(ctx) }
+// Start tries again: a broker gives up by itself if the others let it wait for
+// too long, as they do while they are frozen or starved.
+func (c real) Start(ctx context.Context, broker int) error {
+	return insist(ctx, func() error { return c.Broker(broker).Start(ctx) })
+}
+
+// insist tries until it succeeds or ctx ends.
+func insist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+}
 
 // Starve asks for three replicas in sync and takes one away: the leader answers
 // NOT_ENOUGH_REPLICAS_AFTER_APPEND while it still counts the missing one, then
@@ -48,7 +68,7 @@ func (c real) Starve(ctx context.Context, topic string, broker int) (relieve fun
 		return nil, errors.New("it takes three brokers")
 	}
 	relieve = func(ctx context.Context) error {
-		return errors.Join(c.Start(ctx, broker), c.minInSync(ctx, topic, 2))
+		return errors.Join(c.Start(ctx, broker), insist(ctx, func() error { return c.minInSync(ctx, topic, 2) }))
 	}
 	// An error does not tell that the setting was not changed.
 	if err := c.minInSync(ctx, topic, 3); err != nil {
