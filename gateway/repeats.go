@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"container/list"
 	"hash/maphash"
 	"net/http"
 	"strings"
@@ -23,12 +24,14 @@ type repeats struct {
 
 	mu    sync.Mutex // guards the following
 	byKey map[string]*repeat
-	queue []*repeat // in the order in which they came
+	order *list.List // of *repeat, as they came
+	bytes int        // of the answers kept
 }
 
 // repeat is a request that may come again.
 type repeat struct {
 	key   string
+	at    *list.Element // its place in the order; nil: forgotten
 	since time.Time
 	body  uint64        // a hash, to know the same key with another body
 	done  chan struct{} // closed when the first request is answered
@@ -40,36 +43,68 @@ type repeat struct {
 	out    []byte
 }
 
-// maxKey bounds what a client may have us remember of a key, in bytes.
-const maxKey = 255
+// Bounds of what clients may have us remember, in bytes: of a key, and of all
+// answers together.
+const (
+	maxKey     = 255
+	maxAnswers = 64 << 20
+)
 
 func newRepeats(window time.Duration, limit int) *repeats {
-	return &repeats{window: window, limit: limit, seed: maphash.MakeSeed(), byKey: map[string]*repeat{}}
+	return &repeats{window: window, limit: limit, seed: maphash.MakeSeed(), byKey: map[string]*repeat{}, order: list.New()}
 }
 
 // claim finds the request that came with this key before, or begins with it.
 func (rs *repeats) claim(key string, now time.Time) (r *repeat, first bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	for len(rs.queue) > 0 && (len(rs.byKey) >= rs.limit || now.Sub(rs.queue[0].since) > rs.window || rs.queue[0].gone) {
-		rs.forget(rs.queue[0])
-		rs.queue[0] = nil
-		rs.queue = rs.queue[1:]
+	for rs.oldest() != nil && now.Sub(rs.oldest().since) > rs.window {
+		rs.forget(rs.oldest())
 	}
 	if r := rs.byKey[key]; r != nil {
 		return r, false
 	}
+	for rs.oldest() != nil && len(rs.byKey) >= rs.limit {
+		rs.forget(rs.oldest())
+	}
 	r = &repeat{key: key, since: now, done: make(chan struct{})}
 	if rs.limit > 0 && rs.window > 0 {
 		rs.byKey[key] = r
-		rs.queue = append(rs.queue, r)
+		r.at = rs.order.PushBack(r)
 	}
 	return r, true
 }
 
+// oldest is the one that came first of those remembered, nil if there is none.
+func (rs *repeats) oldest() *repeat {
+	if front := rs.order.Front(); front != nil {
+		return front.Value.(*repeat)
+	}
+	return nil
+}
+
+// forget ends the remembering of a request, if it has not ended.
 func (rs *repeats) forget(r *repeat) {
-	if rs.byKey[r.key] == r {
-		delete(rs.byKey, r.key)
+	if r.at == nil {
+		return
+	}
+	delete(rs.byKey, r.key)
+	rs.order.Remove(r.at)
+	rs.bytes -= len(r.out)
+	r.at = nil
+}
+
+// keep gives a request its answer, at the expense of older ones if all are too large.
+func (rs *repeats) keep(r *repeat, out []byte) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r.out = append([]byte(nil), out...)
+	if r.at == nil {
+		return // forgotten meanwhile; those that wait for it get the answer all the same
+	}
+	rs.bytes += len(r.out)
+	for rs.bytes > maxAnswers {
+		rs.forget(rs.oldest())
 	}
 }
 
@@ -123,7 +158,7 @@ func (x *exchange) serveFirst(rs *repeats, r *repeat) {
 	if kept = x.produced(); kept {
 		r.status, r.kind, r.retry = x.status, x.kind, x.retry
 		r.body = maphash.Bytes(rs.seed, x.body)
-		r.out = append([]byte(nil), x.out...)
+		rs.keep(r, x.out)
 	}
 }
 
