@@ -53,18 +53,44 @@ func (e *embedded) FailBack(_ context.Context, topic string) error {
 	return e.MoveLeader(topic, 0, e.stopped)
 }
 
+// tableTarget is a cluster to run cases on.
+type tableTarget struct {
+	name    string
+	release identity.Release
+	expiry  [2]time.Duration
+	opts    []ekaftest.Option
+	cases   int // at least so many apply
+}
+
+// run carries out one case in a bubble, and reports whether it applied.
+func (target tableTarget) run(t *testing.T, c identity.Case) (ran bool) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := append([]ekaftest.Option{ekaftest.InMemory(), ekaftest.ProducerExpiry(target.expiry[0], target.expiry[1])}, target.opts...)
+		e := &embedded{Cluster: ekaftest.Start(t, opts...), release: target.release, expiry: target.expiry}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		why, err := identity.Applies(ctx, e, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why != "" {
+			t.Log("not for this cluster:", why)
+			return
+		}
+		ran = true
+		if err := identity.Run(ctx, e, c); err != nil {
+			t.Error(err)
+		}
+	})
+	return ran
+}
+
 // The same table runs on real brokers elsewhere. Here time is synthetic: the
 // cases that wait for seconds take none.
 func TestProducerStateTable(t *testing.T) {
 	long := [2]time.Duration{24 * time.Hour, 10 * time.Minute}
 	short := [2]time.Duration{5 * time.Second, time.Second}
-	targets := []struct {
-		name    string
-		release identity.Release
-		expiry  [2]time.Duration
-		opts    []ekaftest.Option
-		cases   int // at least so many apply
-	}{
+	targets := []tableTarget{
 		{"newest", identity.Release{Major: 4, Minor: 4}, long, nil, 35},
 		{"newest, ids expiring", identity.Release{Major: 4, Minor: 4}, short, nil, 7},
 		{"three brokers", identity.Release{Major: 4, Minor: 4}, long, []ekaftest.Option{ekaftest.Brokers(3)}, 37},
@@ -76,24 +102,9 @@ func TestProducerStateTable(t *testing.T) {
 			ran := 0
 			for _, c := range identity.Cases() {
 				t.Run(c.Name, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						opts := append([]ekaftest.Option{ekaftest.InMemory(), ekaftest.ProducerExpiry(target.expiry[0], target.expiry[1])}, target.opts...)
-						e := &embedded{Cluster: ekaftest.Start(t, opts...), release: target.release, expiry: target.expiry}
-						ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-						defer cancel()
-						why, err := identity.Applies(ctx, e, c)
-						if err != nil {
-							t.Fatal(err)
-						}
-						if why != "" {
-							t.Log("not for this cluster:", why)
-							return
-						}
+					if target.run(t, c) {
 						ran++
-						if err := identity.Run(ctx, e, c); err != nil {
-							t.Error(err)
-						}
-					})
+					}
 				})
 			}
 			if ran < target.cases {

@@ -47,13 +47,19 @@ func seal(raw []byte) []byte {
 // produceRaw sends records to partition 0 of "events" at broker 0.
 func produceRaw(t *testing.T, cl *kgo.Client, version int16, records []byte) kmsg.ProduceResponseTopicPartition {
 	t.Helper()
+	return produceRawTo(t, cl, 0, version, records)
+}
+
+// produceRawTo is produceRaw to another partition.
+func produceRawTo(t *testing.T, cl *kgo.Client, number int32, version int16, records []byte) kmsg.ProduceResponseTopicPartition {
+	t.Helper()
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = -1, 5000
 	req.Version = version
 	topic := kmsg.NewProduceRequestTopic()
 	topic.Topic = "events"
 	partition := kmsg.NewProduceRequestTopicPartition()
-	partition.Records = records
+	partition.Partition, partition.Records = number, records
 	topic.Partitions = append(topic.Partitions, partition)
 	req.Topics = append(req.Topics, topic)
 	resp, err := cl.Broker(0).Request(within(t, 5*time.Second), pinned{req})
