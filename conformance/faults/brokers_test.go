@@ -157,7 +157,7 @@ func brokerFaults() (list []scenario) {
 	for _, what := range troubles() {
 		list = append(list, scenario{
 			name: what.name, brokers: 3, cluster: []ekaftest.Option{ekaftest.Topic(topic, partitions)},
-			order: what.order(), run: func(s *stage) { s.suffer(&embeddedWorld{s.kafka, map[int]bool{}}, what) },
+			order: what.order(), run: func(s *stage) { s.suffer(&embeddedWorld{Cluster: s.kafka, down: map[int]bool{}}, what) },
 			options: []ekaf.Option{ekaf.MetadataRefresh(10 * time.Second)},
 		})
 	}
@@ -167,6 +167,8 @@ func brokerFaults() (list []scenario) {
 // embeddedWorld has no controller: what one does is done here.
 type embeddedWorld struct {
 	*ekaftest.Cluster
+
+	mu   sync.Mutex // guards the following
 	down map[int]bool
 }
 
@@ -190,17 +192,25 @@ func (w *embeddedWorld) stop(broker int) error {
 
 // leave has others lead what the broker led. The last one keeps it.
 func (w *embeddedWorld) leave(broker int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.down[broker] = true; len(w.down) == len(w.brokers()) {
 		return nil
 	}
 	return w.FailOver(int32(broker))
 }
 
+func (w *embeddedWorld) back(broker int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.down, broker)
+}
+
 func (w *embeddedWorld) start(_ context.Context, broker int) error {
 	if err := w.StartBroker(int32(broker)); err != nil {
 		return err
 	}
-	delete(w.down, broker)
+	w.back(broker)
 	return w.Cluster.MoveLeader(topic, int32(broker), int32(broker))
 }
 
@@ -210,7 +220,7 @@ func (w *embeddedWorld) pause(broker int) error {
 }
 
 func (w *embeddedWorld) resume(broker int) error {
-	delete(w.down, broker)
+	w.back(broker)
 	return w.Network(int32(broker)).Heal()
 }
 
