@@ -113,6 +113,7 @@ var reasons = []struct {
 	{ekaf.ErrNotPermitted, "not_permitted", true, false},
 	{ekaf.ErrUndecidable, "undecidable", true, false},
 	{ekaf.ErrHeadersUnsupported, "headers_unsupported", false, false},
+	{ekaf.ErrIdempotenceUnsupported, "idempotence_unsupported", false, false},
 }
 
 // Other is the reason of what has no name: a label's values must be few.
