@@ -337,6 +337,8 @@ func Workers(n int) Option {
 
 // WorkersMax lets the number of a partition's workers grow to n while its
 // workers are backlogged, and shrink to Workers when it is idle. Default 0: it does not grow.
+// A key moves only after its old worker has drained. Of a list that is produced at
+// that very moment, messages of different keys may change places; those of one key never do.
 func WorkersMax(n int) Option {
 	return forTopic("WorkersMax", func(t *topicSettings) { t.workersMax = n })
 }
