@@ -41,3 +41,5 @@ func TestSyncInsideAndOutsideABubble(t *testing.T) {
 	})
 	outside()
 }
+
+func opts(o ...ekaf.Option) []ekaf.Option { return o }

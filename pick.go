@@ -42,7 +42,7 @@ func (w Worker) ProduceBatched(ctx context.Context, msgs ...Message) error {
 }
 
 func (w Worker) produce(ctx context.Context, msgs []Message, immediate bool) error {
-	if err := w.t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+	if err := w.t.begin(ctx); err != nil || len(msgs) == 0 {
 		return err
 	}
 	for i := range msgs {

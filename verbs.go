@@ -142,7 +142,7 @@ func (h *TopicProducer) ProduceAsyncBatchedFunc(ctx context.Context, fn func(Ack
 
 // begin is what each verb checks first. The closing channel is looked at with
 // each call: a call that comes after Close has begun is refused.
-func (t *topic) begin(ctx context.Context, msgs []Message) error {
+func (t *topic) begin(ctx context.Context) error {
 	if t.producer.refusing.Load() {
 		return ErrClosed
 	}
@@ -161,7 +161,7 @@ func (t *topic) accept(ctx context.Context, msgs []Message, o *order) {
 }
 
 func (t *topic) async(ctx context.Context, msgs []Message) error {
-	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return err
 	}
 	if len(msgs) == 1 {
@@ -175,7 +175,7 @@ func (t *topic) async(ctx context.Context, msgs []Message) error {
 }
 
 func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, error) {
-	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
 	if len(msgs) == 1 {
@@ -189,7 +189,7 @@ func (t *topic) asyncBatched(ctx context.Context, msgs []Message) (Receipt, erro
 }
 
 func (t *topic) syncBatched(ctx context.Context, msgs []Message) (Receipt, error) {
-	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
 	if len(msgs) == 1 {
@@ -206,7 +206,7 @@ func (t *topic) syncBatched(ctx context.Context, msgs []Message) (Receipt, error
 }
 
 func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Message, immediate bool) (Receipt, error) {
-	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
 	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: t.newCall(len(msgs), fn)}
@@ -251,7 +251,7 @@ func (t *topic) sync(ctx context.Context, msgs []Message) (Acked, error) {
 
 // wait produces and waits for the outcomes. Nothing accepted: no acks.
 func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
-	if err := t.begin(ctx, msgs); err != nil || len(msgs) == 0 {
+	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return Acked{}, err
 	}
 	c := t.newCall(len(msgs), nil)

@@ -5,12 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"hash/crc32"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -18,137 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// batch builds a record batch of plain records with the given values.
-func batch(pid int64, epoch int16, sequence int32, values ...string) []byte {
-	var records []byte
-	for i, v := range values {
-		var body []byte
-		body = append(body, 0)
-		body = binary.AppendVarint(body, 0)
-		body = binary.AppendVarint(body, int64(i))
-		body = binary.AppendVarint(body, -1)
-		body = binary.AppendVarint(body, int64(len(v)))
-		body = append(body, v...)
-		body = binary.AppendVarint(body, 0)
-		records = binary.AppendVarint(records, int64(len(body)))
-		records = append(records, body...)
-	}
-	rb := kmsg.RecordBatch{
-		PartitionLeaderEpoch: -1, Magic: 2, LastOffsetDelta: int32(len(values) - 1),
-		ProducerID: pid, ProducerEpoch: epoch, FirstSequence: sequence,
-		NumRecords: int32(len(values)), Records: records,
-	}
-	b := rb.AppendTo(nil)
-	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
-	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
-	return b
-}
-
-// listen starts a broker on loopback which ends with the test.
-func listen(t testing.TB, cfg Config) (*Broker, string) {
-	t.Helper()
-	b, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- b.Serve(l) }()
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return b, l.Addr().String()
-}
-
-// wire is a client of one connection which speaks kmsg.
-type wire struct {
-	t testing.TB
-	c net.Conn
-	n int32
-}
-
-// pipe connects to b in memory.
-func pipe(t testing.TB, b *Broker) *wire {
-	t.Helper()
-	client, server := net.Pipe()
-	if !b.start(server, true, func(c net.Conn) { newConn(b, c).serve() }) {
-		t.Fatal("broker is closed")
-	}
-	t.Cleanup(func() { client.Close(); b.Close() })
-	return &wire{t: t, c: client}
-}
-
-func (w *wire) send(req kmsg.Request) {
-	w.t.Helper()
-	w.n++
-	if _, err := w.c.Write(kmsg.NewRequestFormatter().AppendRequest(nil, req, w.n)); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *wire) receive(req kmsg.Request) kmsg.Response {
-	w.t.Helper()
-	head := make([]byte, 8)
-	if _, err := io.ReadFull(w.c, head); err != nil {
-		w.t.Fatal(err)
-	}
-	body := make([]byte, binary.BigEndian.Uint32(head)-4)
-	if _, err := io.ReadFull(w.c, body); err != nil {
-		w.t.Fatal(err)
-	}
-	resp := req.ResponseKind()
-	resp.SetVersion(req.GetVersion())
-	if resp.IsFlexible() && req.Key() != int16(kmsg.ApiVersions) {
-		body = body[1:]
-	}
-	if err := resp.ReadFrom(body); err != nil {
-		w.t.Fatalf("%s v%d: %v", kmsg.NameForKey(req.Key()), req.GetVersion(), err)
-	}
-	if again := resp.AppendTo(nil); !bytes.Equal(again, body) {
-		w.t.Fatalf("%s v%d: answer reads back as other bytes\n%x\n%x", kmsg.NameForKey(req.Key()), req.GetVersion(), body, again)
-	}
-	return resp
-}
-
-func produceRequest(version int16, topic string, batches map[int32][]byte) *kmsg.ProduceRequest {
-	req := kmsg.NewPtrProduceRequest()
-	req.Version, req.Acks = version, -1
-	pt := kmsg.NewProduceRequestTopic()
-	pt.Topic, pt.TopicID = topic, newTopic(topic, 1).id
-	for i := range int32(100) {
-		if b, ok := batches[i]; ok {
-			p := kmsg.NewProduceRequestTopicPartition()
-			p.Partition, p.Records = i, b
-			pt.Partitions = append(pt.Partitions, p)
-		}
-	}
-	req.Topics = append(req.Topics, pt)
-	return req
-}
-
-func (w *wire) produce(version int16, topic string, partition int32, b []byte) (int64, int16) {
-	w.t.Helper()
-	req := produceRequest(version, topic, map[int32][]byte{partition: b})
-	w.send(req)
-	p := w.receive(req).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
-	if p.Partition != partition {
-		w.t.Fatalf("answered partition %d, asked %d", p.Partition, partition)
-	}
-	return p.BaseOffset, p.ErrorCode
-}
 
 func TestEachProduceVersionIsAnsweredAndCounted(t *testing.T) {
 	b, err := New(Config{Topics: map[string]int{"t": 3}, Verify: true})
@@ -301,59 +166,6 @@ func TestDelayedAnswersKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestEachAdminVersionIsAnswered(t *testing.T) {
-	b, err := New(Config{Topics: map[string]int{"t": 12}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := pipe(t, b)
-	for v := range int16(5) {
-		req := kmsg.NewPtrApiVersionsRequest()
-		req.Version = v
-		w.send(req)
-		if resp := w.receive(req).(*kmsg.ApiVersionsResponse); len(resp.ApiKeys) != len(spoken) {
-			t.Errorf("v%d announces %d requests", v, len(resp.ApiKeys))
-		}
-	}
-	for v := range int16(6) {
-		req := kmsg.NewPtrInitProducerIDRequest()
-		req.Version = v
-		w.send(req)
-		if resp := w.receive(req).(*kmsg.InitProducerIDResponse); resp.ProducerID != int64(v)+1 {
-			t.Errorf("v%d gives producer id %d", v, resp.ProducerID)
-		}
-	}
-	for v := range int16(13) {
-		req := kmsg.NewPtrMetadataRequest()
-		req.Version = v
-		for _, name := range []string{"t", "nope"} {
-			mt := kmsg.NewMetadataRequestTopic()
-			mt.Topic = kmsg.StringPtr(name)
-			req.Topics = append(req.Topics, mt)
-		}
-		w.send(req)
-		resp := w.receive(req).(*kmsg.MetadataResponse)
-		if len(resp.Topics) != 2 || len(resp.Topics[0].Partitions) != 12 || resp.Topics[1].ErrorCode != errUnknownTopic {
-			t.Errorf("v%d describes %+v", v, resp.Topics)
-		}
-	}
-}
-
-func TestAFutureApiVersionsIsAnsweredWithCode35(t *testing.T) {
-	b, err := New(Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := pipe(t, b)
-	if _, err := w.c.Write([]byte{0, 0, 0, 12, 0, 18, 0, 99, 0, 0, 0, 1, 0xff, 0xff, 1, 2}); err != nil {
-		t.Fatal(err)
-	}
-	resp := w.receive(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse)
-	if resp.ErrorCode != errUnsupportedVersion || len(resp.ApiKeys) == 0 {
-		t.Errorf("answered %+v", resp)
-	}
-}
-
 func TestAnIndependentClientOverTCP(t *testing.T) {
 	for _, codec := range []kgo.CompressionCodec{
 		kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(),
@@ -394,75 +206,6 @@ func TestXerialSnappyIsRead(t *testing.T) {
 	}
 	if _, err := inflate(framed[:len(framed)-1], 2); err == nil {
 		t.Error("a chunk cut short is taken")
-	}
-}
-
-func TestControlPort(t *testing.T) {
-	b, err := New(Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, server := net.Pipe()
-	b.start(server, false, b.control)
-	defer func() { client.Close(); b.Close() }()
-	lines := bufio.NewReader(client)
-	ask := func(line string) string {
-		fmt.Fprintln(client, line)
-		answer, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(answer)
-	}
-	for _, line := range []string{"topic t:3", "delay 5ms", "verify on", "topic t:3"} {
-		if got := ask(line); got != "ok" {
-			t.Errorf("%q is answered %q", line, got)
-		}
-	}
-	for _, line := range []string{"", "topic t:4", "topic t:x", "topic :0", "delay soon", "verify maybe", "stop"} {
-		if got := ask(line); !strings.HasPrefix(got, "error: cannot ") {
-			t.Errorf("%q is answered %q", line, got)
-		}
-	}
-	b.counters.add(&tally{records: 3, batches: 1})
-	var got Counters
-	if err := json.Unmarshal([]byte(ask("counters")), &got); err != nil || got.Records != 3 || got.Requests != 1 {
-		t.Errorf("counters are %+v, %v", got, err)
-	}
-	answer, after := ask("reset"), b.Counters()
-	if answer != "ok" || after != (Counters{CPU: after.CPU}) {
-		t.Errorf("reset is answered %q and leaves %+v", answer, after)
-	}
-}
-
-func TestMainServesUntilItsInputEnds(t *testing.T) {
-	in, stop := io.Pipe()
-	out, printed := io.Pipe()
-	code := make(chan int)
-	go func() {
-		code <- Main(flag.NewFlagSet("broker", flag.ContinueOnError), []string{"-topic", "t:2"}, in, printed, io.Discard)
-	}()
-	var addr, control string
-	if _, err := fmt.Fscanf(out, "kafka %s control %s\n", &addr, &control); err != nil {
-		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{t: t, c: c}
-	if _, code := w.produce(9, "t", 1, batch(1, 0, 0, "v")); code != 0 {
-		t.Errorf("answered code %d", code)
-	}
-	c.Close()
-	stop.Close()
-	if got := <-code; got != 0 {
-		t.Errorf("ended with %d", got)
-	}
-	for _, args := range [][]string{{"-topic", "t:many"}, {"-nonsense"}} {
-		if got := Main(flag.NewFlagSet("broker", flag.ContinueOnError), args, strings.NewReader(""), io.Discard, io.Discard); got != 2 {
-			t.Errorf("%q ended with %d", args, got)
-		}
 	}
 }
 
