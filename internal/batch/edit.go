@@ -76,7 +76,11 @@ func (b *Batch) Extract(keep func(index int32) bool) *Batch {
 		}
 		if keep(index) {
 			at := nb.Add(m)
-			nb.copyEntry(entry, index, at)
+			if !b.Shared {
+				nb.copyEntry(entry, index, at)
+			} else if index == 0 {
+				nb.CopyEntries(b) // all calls share the first record's outcome
+			}
 		}
 		index++
 	})

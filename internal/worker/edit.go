@@ -97,7 +97,8 @@ type Withdrawal struct {
 
 // Withdraw takes back the messages of a completer that were never on the wire.
 // For the others it is forgotten: their batch goes on, and the caller is told
-// that they may be written.
+// that they may be written. So it is of a message that MassageBuffer made others
+// of: what they hold is not this caller's alone.
 func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	l.mu.Lock()
 	defer l.unlock()
@@ -107,7 +108,7 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	}
 	for i := 0; i < l.queue.len(); i++ {
 		b := l.queue.at(i)
-		if b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing {
+		if b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing && !b.Shared {
 			taken := b.WithdrawAll(done)
 			w.Withdrawn = append(w.Withdrawn, taken...)
 			if len(taken) > 0 && l.rebuild(i) {
