@@ -189,6 +189,7 @@ func (l *Lane) Reborn() {
 }
 
 // FailWaiting fails what was never sent, or plainly refused: the lane cannot get what it needs to send.
+// The bytes of a batch that the pool has are freed when it is done (Prepare).
 func (l *Lane) FailWaiting(code int16, err error) {
 	l.mu.Lock()
 	l.close(l.now())
@@ -196,7 +197,7 @@ func (l *Lane) FailWaiting(code int16, err error) {
 	out := outcomes{lane: l}
 	for i := 0; i < l.queue.len(); {
 		b := l.queue.at(i)
-		if b.State != batch.Sealed || b.Compressing {
+		if b.State != batch.Sealed {
 			i++
 			continue
 		}

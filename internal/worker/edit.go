@@ -108,17 +108,27 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	}
 	for i := 0; i < l.queue.len(); i++ {
 		b := l.queue.at(i)
-		if b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing && !b.Shared {
-			taken := b.WithdrawAll(done)
-			w.Withdrawn = append(w.Withdrawn, taken...)
-			if len(taken) > 0 && l.rebuild(i) {
-				i--
-			}
+		if !l.withdraws(b) {
+			w.OnTheWire += b.Forget(done)
 			continue
 		}
-		w.OnTheWire += b.Forget(done)
+		taken := b.WithdrawAll(done)
+		w.Withdrawn = append(w.Withdrawn, taken...)
+		// The pool reads the bytes of one that it has, and knows of no mark: it
+		// is rebuilt when the pool is done with it (Prepare).
+		if len(taken) > 0 && !b.Compressing && l.rebuild(i) {
+			i--
+		}
 	}
 	return w
+}
+
+// withdraws reports whether messages can be taken out of a closed batch: it was
+// never tried, and each of its records is one message's. Of one that MassageBuffer
+// is at work on nobody knows that yet.
+func (l *Lane) withdraws(b *batch.Batch) bool {
+	massaging := b.Compressing && l.cfg.Massage != nil && !b.Massaged
+	return b.State == batch.Sealed && b.Attempts == 0 && !b.Shared && !massaging
 }
 
 // creditWithdrawn gives back what the open batch no longer holds: the places of
@@ -144,6 +154,9 @@ func (l *Lane) rebuild(i int) (gone bool) {
 	l.leaveGap(b)
 	if _, all := b.Withdrawn(); all {
 		l.queue.remove(i)
+		if i < l.next {
+			l.next--
+		}
 		l.discard(b)
 		return true
 	}

@@ -124,6 +124,75 @@ func TestRule12WithdrawalDuringMassage(t *testing.T) {
 	}
 }
 
+// A caller gives up while its batch is being compressed: not a byte was on the
+// wire, and none will be.
+func TestRule12WithdrawalDuringCompression(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		s := newScript(t, func(c *Config) { c.Codec = batch.Gzip })
+		s.held = true
+		list := s.batch(30)
+		gone := list[3:5]
+		if all {
+			gone = list
+		}
+		for _, n := range gone {
+			if w := s.lane.Withdraw(n); len(w.Withdrawn) != 1 || w.OnTheWire != 0 {
+				t.Fatalf("all %v: %+v", all, w)
+			}
+		}
+		s.none(0, 1) // not before it is without them
+		s.runPool()
+		s.none(0, 1)
+		s.runPool()
+		later := s.batch(1)
+		s.runPool()
+		if !all {
+			a := s.must(0, 1)
+			if _, values := s.numbers(a); len(values) != 28 || values[2] != "message 2" || values[3] != "message 5" {
+				t.Fatalf("%q is sent", values)
+			}
+			s.ok(a, 10)
+			s.acked(list[2], list[5])
+			if at := list[5].index[0]; at != 3 {
+				t.Fatalf("message 5 is said to be record %d", at)
+			}
+		}
+		a := s.must(0, 1)
+		if h, _ := s.numbers(a); h.BaseSequence != int32(30-len(gone)) {
+			t.Fatalf("all %v: the next batch has sequence %d", all, h.BaseSequence)
+		}
+		s.ok(a, 38)
+		s.acked(later...)
+		s.pending(gone...)
+		if s.bytes.Used() != 0 || s.messages.Used() != 0 {
+			t.Fatalf("all %v: %d bytes, %d messages are charged", all, s.bytes.Used(), s.messages.Used())
+		}
+	}
+}
+
+// What cannot be sent fails, also while its bytes are being compressed; they are
+// freed when the pool is done with them.
+func TestFailWaitingFailsWhatIsCompressed(t *testing.T) {
+	s := newScript(t, func(c *Config) { c.Codec = batch.Gzip })
+	s.held = true
+	list := append(s.batch(30), s.batch(1)...)
+	denied := errors.New("denied")
+	s.lane.FailWaiting(31, denied)
+	for _, n := range list {
+		if r := s.outcome(n); r.Err != denied || r.Code != 31 || r.MaybeWritten {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if s.bytes.Used() == 0 {
+		t.Fatal("the bytes are given back while the pool reads them")
+	}
+	s.runPool()
+	if s.released != 2 {
+		t.Fatalf("%d batches were released", s.released)
+	}
+	s.empty()
+}
+
 // Rule 14: MassageBuffer is N to M.
 func TestRule14MassageBuffer(t *testing.T) {
 	double := func(in []batch.Message) []batch.Message { return append(in, in...) }
