@@ -193,7 +193,7 @@ func (l *Lane) Reborn() {
 func (l *Lane) FailWaiting(code int16, err error) {
 	l.mu.Lock()
 	l.close(l.now())
-	l.chain.waiting = false
+	l.chain.waiting, l.chain.denied = false, true
 	out := outcomes{lane: l}
 	for i := 0; i < l.queue.len(); {
 		b := l.queue.at(i)

@@ -70,6 +70,7 @@ type chain struct {
 	next    int32
 	broken  bool // a gap: the next batch needs a new chain
 	waiting bool // the host was asked for an id
+	denied  bool // and there was none: it is asked again for a batch only
 }
 
 func newLane(p *Partition, worker int) *Lane {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
 )
@@ -103,8 +104,7 @@ func TestRule05ForgottenID(t *testing.T) {
 
 // While the id is on its way nothing is sent, and the lane goes on when it comes.
 func TestRule05WaitsForItsID(t *testing.T) {
-	s := newScript(t, nil)
-	s.withhold = true
+	s := withoutID(t)
 	list := s.batch(1)
 	s.none(0, 1)
 	if !s.wanting {
@@ -118,15 +118,62 @@ func TestRule05WaitsForItsID(t *testing.T) {
 }
 
 func TestRule05NoIDFailsWhatWaits(t *testing.T) {
-	s := newScript(t, nil)
-	s.withhold = true
+	s := withoutID(t)
 	list := s.batch(1)
 	s.none(0, 1)
+	s.wanting = false
 	s.lane.FailWaiting(31, errors.New("no id"))
 	if r := s.outcome(list[0]); r.Code != 31 || r.MaybeWritten {
 		t.Fatalf("%+v", r)
 	}
+	if s.wanting {
+		t.Fatal("with nothing to send an id is asked for again, for ever")
+	}
+	list = s.batch(1)
+	s.none(0, 1)
+	if !s.wanting {
+		t.Fatal("the next batch asks for no id")
+	}
+	s.withhold = false
+	s.lane.Wake()
+	s.ok(s.must(0, 1), 0)
+	s.acked(list...)
 	s.empty()
+}
+
+// The first id is asked for with the leader, so that the sender that comes for the
+// first batch takes it along in its request, and need not come again.
+func TestRule05TheFirstBatchFindsItsID(t *testing.T) {
+	s := newScript(t, nil)
+	if s.ids != 1 {
+		t.Fatalf("%d ids were asked for before the first batch", s.ids)
+	}
+	list := s.batch(1)
+	a, ok, _, _ := s.lane.Take(s.senders[0], 1, false, false, time.Now(), 1<<30)
+	if !ok {
+		t.Fatalf("the first batch is not there: %s", s.describe())
+	}
+	a.Stamp()
+	s.ok(&a, 0)
+	s.acked(list...)
+	if s.ids != 1 || s.fresh != 0 {
+		t.Fatalf("%d ids were asked for, %d fresh ones", s.ids, s.fresh)
+	}
+	s.empty()
+}
+
+// A lane without a leader asks for nothing: it may never have anything to send.
+func TestRule05NoLeaderNoID(t *testing.T) {
+	s := newScript(t, nil)
+	p := NewPartition(1, s.cfg, s.partition.limits, s)
+	l := p.Lane(0)
+	if s.ids != 1 || l.chain.number != 0 {
+		t.Fatalf("%d ids were asked for, %+v", s.ids, l.chain)
+	}
+	p.SetLeader(0, 1)
+	if s.ids != 2 || l.chain.number != 1 {
+		t.Fatalf("%d ids were asked for, %+v", s.ids, l.chain)
+	}
 }
 
 // A lane of a topic that was created again begins anew: the new leader knows

@@ -118,6 +118,17 @@ func newScript(t failer, change func(*Config)) *scripted {
 	return s
 }
 
+// withoutID is newScript where no id is there yet.
+func withoutID(t failer) *scripted {
+	s := newScript(t, nil)
+	s.withhold, s.ids = true, 0
+	s.lane.StopWith(ErrStopped)
+	s.partition = NewPartition(0, s.cfg, s.partition.limits, s)
+	s.partition.SetLeader(0, 1)
+	s.lane = s.partition.Lane(0)
+	return s
+}
+
 func (s *scripted) Clock() int64 { return time.Now().UnixMilli() }
 
 func (s *scripted) PrepareBatch(l *Lane, b *batch.Batch) {

@@ -257,9 +257,14 @@ func (l *Lane) tooOld(b *batch.Batch, now time.Time) bool {
 func (l *Lane) wantsChain() bool { return l.chain.number == 0 || l.chain.broken }
 
 // wantsID reports that an id is to be asked for: a new chain is needed and no
-// batch of the old one is undecided.
+// batch of the old one is undecided. The first one is asked for as soon as there
+// is a leader, before there is a batch: else the sender would come to fetch that,
+// have the lane ask, and go without it.
 func (l *Lane) wantsID() bool {
-	if !l.cfg.Idempotent || !l.wantsChain() || l.chain.waiting || l.next >= l.queue.len() || l.undecided() {
+	if !l.cfg.Idempotent || !l.wantsChain() || l.chain.waiting {
+		return false
+	}
+	if first := l.chain.number == 0 && l.sender != nil && !l.chain.denied; !first && (l.next >= l.queue.len() || l.undecided()) {
 		return false
 	}
 	l.chain.waiting = true
