@@ -54,6 +54,8 @@ var arrows = map[string][]string{
 	// The HTTP door, and the taking apart of what comes through it.
 	"gateway":          {".", "internal/payload", "github.com/klauspost/compress/..."},
 	"internal/payload": {},
+	// Who may use it.
+	"gateway/access": {"gateway", "github.com/go-jose/go-jose/...", "golang.org/x/crypto/bcrypt", "golang.org/x/time/rate"},
 	// Judges and embedded brokers know nothing of the engine that they judge.
 	"ekaftest":              {"github.com/twmb/franz-go/pkg/...", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
 	"ekaftest/identity":     {"github.com/twmb/franz-go/pkg/..."},
