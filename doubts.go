@@ -27,6 +27,21 @@ func (h *host) Doubt(l *worker.Lane, q worker.Question) {
 	})
 }
 
+// LogEnd implements worker.Host. Until the answer the lane holds old records back,
+// so it is not waited for without end; a lane that may not ask goes on without.
+func (h *host) LogEnd(l *worker.Lane, number uint64) {
+	p := h.Producer
+	p.background.Go(func() {
+		ctx, cancel := context.WithTimeout(p.ctx, l.Partition.Config().RequestTimeout)
+		defer cancel()
+		end, err := p.cluster.LogEnd(ctx, topicOf(l).name, l.Partition.ID)
+		if err != nil {
+			end = -1
+		}
+		l.Noted(number, end)
+	})
+}
+
 // find asks the leader what it remembers, and then the log up to the high
 // watermark, which alone says what is committed. While the leader holds batches
 // in question that are not committed yet, it asks again: they may still be, or
@@ -46,7 +61,7 @@ func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) 
 		if known && state.LastSequence == before(q.First) {
 			return worker.Finding{Alive: alive}, nil // the leader took all before them, and none of them
 		}
-		found, err := p.cluster.ReadBack(ctx, topic, partition, max(q.AckedEnd, 0), q.ID.Producer, q.ID.Epoch)
+		found, err := p.cluster.ReadBack(ctx, topic, partition, q.From, q.ID.Producer, q.ID.Epoch)
 		if err != nil {
 			return worker.Finding{}, err
 		}
@@ -79,7 +94,7 @@ func conclude(found cluster.Found, q worker.Question) (f worker.Finding) {
 		f.Found, f.Through = true, found.LastSequence
 	case found.Undecidable:
 		f.Undecidable = true
-		f.Err = fmt.Errorf("%w: the log was cut behind offset %d", ErrUndecidable, q.AckedEnd)
+		f.Err = fmt.Errorf("%w: the log was cut behind offset %d", ErrUndecidable, q.From)
 	case q.AckedEnd > found.LogEnd:
 		f.Lost = true
 		f.Err = fmt.Errorf("the log ends at offset %d, but records up to %d were acked", found.LogEnd, q.AckedEnd)

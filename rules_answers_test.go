@@ -3,6 +3,7 @@ package ekaf_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -138,6 +139,58 @@ func TestRule02OldRecordsAreNotDoubled(t *testing.T) {
 			t.Error("the broker was not asked what it remembers")
 		}
 	})
+}
+
+// The first records ever are a day old, and the log does not begin at 0 any more,
+// as any that is a while in use: read back from its beginning nobody could tell
+// whether they were in what is gone.
+func TestRule02OldRecordsFirstInAnOldLog(t *testing.T) {
+	for _, written := range []bool{true, false} {
+		t.Run(fmt.Sprintf("written %v", written), func(t *testing.T) {
+			bubble(t, 1, nil, opts(ekaf.BatchRecords(1)), func(t *testing.T, c *ekaftest.Cluster, p *ekaf.Producer) {
+				seed(t, c, 9)
+				if err := c.DeleteRecords("events", 0, 5); err != nil {
+					t.Fatal(err)
+				}
+				loss := ekaftest.LoseRequest
+				if written {
+					loss = ekaftest.LoseAnswer
+				}
+				c.Inject(ekaftest.Fault{Lose: loss, HangUp: true})
+				s := &stream{}
+				s.send(t, p, 3, func(m ekaf.Message) ekaf.Message { return m.At(time.Now().Add(-25 * time.Hour)) })
+				time.Sleep(20 * time.Minute) // the id is forgotten
+				flush(t, p)
+				if failed := s.failed(t); len(failed) != 0 {
+					t.Errorf("failed: %v", failed)
+				}
+				if n := c.Requests(kmsg.ListOffsets); n == 0 {
+					t.Error("the log's end was not asked for")
+				}
+				seen, err := c.Consume("events")
+				if err != nil || len(seen) != 4+3 {
+					t.Errorf("%d messages (%v), want the 4 that are left and 3", len(seen), err)
+				}
+			})
+		})
+	}
+}
+
+// seed writes messages that are none of the test's, by another producer.
+func seed(t *testing.T, c *ekaftest.Cluster, n int) {
+	t.Helper()
+	other, err := ekaf.New(ekaf.Brokers(c.Addrs()...), ekaf.Dialer(c.Dialer()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := other.ProduceSync(t.Context(), "events", ekaf.Value(strconv.Itoa(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The same, with young records that grew old while the broker was away.

@@ -267,6 +267,8 @@ func (sc *scene) NextID(*worker.Lane, bool) (worker.ID, bool) {
 	return worker.ID{Producer: sc.ids}, true
 }
 
+func (sc *scene) LogEnd(l *worker.Lane, number uint64) { l.Noted(number, -1) }
+
 func (sc *scene) Doubt(*worker.Lane, worker.Question) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()

@@ -98,6 +98,8 @@ type Host interface {
 	// Doubt asks the cluster what became of a lane's unresolved batches, and
 	// answers with Settle.
 	Doubt(l *Lane, q Question)
+	// LogEnd asks where the lane's log ends, and answers with Noted, with the same number.
+	LogEnd(l *Lane, number uint64)
 	// SenderFor gives the sender for a lane of a partition with this leader, with
 	// the lane attached to it; nil: there is none.
 	SenderFor(l *Lane, leader int32) Sender

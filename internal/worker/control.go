@@ -172,6 +172,7 @@ func (l *Lane) Reborn() {
 	l.abandon()
 	l.confirmed, l.epoch, l.ackedEnd = 0, -1, -1
 	l.pendingDoubt, l.doubting = nil, false
+	l.forgetFloor()
 	for i := range l.queue.len() {
 		b := l.queue.at(i)
 		switch b.State {

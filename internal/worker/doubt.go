@@ -29,9 +29,11 @@ type Question struct {
 	ID     ID
 	First  int32
 	Last   int32
-	// AckedEnd is the offset behind the lane's last acked record, -1 if none: what
-	// is looked for lies at or behind it.
+	// AckedEnd is the offset behind the lane's last acked record, -1 if none.
 	AckedEnd int64
+	// From is where to begin to look: AckedEnd, or of a lane that was never acked
+	// the end of the log noted before it sent anything, or 0.
+	From int64
 	// Gap is expected: a batch before these failed for good.
 	Gap bool
 
@@ -93,6 +95,7 @@ func (l *Lane) question() *Question {
 	q.ID = ID{Producer: first.ProducerID, Epoch: first.Epoch}
 	q.number = l.questions
 	q.First, q.Last, q.AckedEnd, q.Gap = first.Sequence, lastSequence(last), l.ackedEnd, l.chain.broken
+	q.From = max(l.ackedEnd, l.floor.offset, 0)
 	return q
 }
 

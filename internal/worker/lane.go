@@ -51,6 +51,7 @@ type Lane struct {
 	askedOn      uint64    // connection on which batches at the head answered OUT_OF_ORDER, 0: none did
 	ackedEnd     int64     // offset behind the last acked record, -1: none
 	ackedAt      int64     // its largest timestamp
+	floor        floor
 
 	marks marks
 	stats counters
@@ -75,7 +76,7 @@ type chain struct {
 
 func newLane(p *Partition, worker int) *Lane {
 	return &Lane{
-		Partition: p, Worker: worker, cfg: p.cfg, host: p.host, epoch: -1, ackedEnd: -1,
+		Partition: p, Worker: worker, cfg: p.cfg, host: p.host, epoch: -1, ackedEnd: -1, floor: floor{offset: -1},
 		stats: counters{latency: p.cfg.Latency},
 	}
 }

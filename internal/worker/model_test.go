@@ -248,7 +248,7 @@ func (m *model) answerDoubt(t *rapid.T) {
 	}
 	var f Finding
 	for _, b := range m.log {
-		if b.id == q.ID.Producer && int64(b.offset) >= q.AckedEnd && (!f.Found || Behind(b.last, f.Through)) {
+		if b.id == q.ID.Producer && int64(b.offset) >= q.From && (!f.Found || Behind(b.last, f.Through)) {
 			f.Found, f.Through = true, b.last
 		}
 	}

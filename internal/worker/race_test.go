@@ -36,6 +36,7 @@ func (c *crowd) Resized(*Partition, int)                {}
 func (c *crowd) Event(Event)                            {}
 func (c *crowd) Released(_ *Lane, b *batch.Batch)       { c.free(b) }
 func (c *crowd) SenderFor(_ *Lane, leader int32) Sender { return &c.sender[leader] }
+func (c *crowd) LogEnd(l *Lane, number uint64)          { go l.Noted(number, 0) }
 func (c *crowd) Doubt(l *Lane, q Question)              { go l.Settle(q, Finding{}) }
 
 func (c *crowd) Resolved(_ *Lane, b *batch.Batch, free bool) {

@@ -49,7 +49,9 @@ type scripted struct {
 	questions []Question
 	events    []Event
 	refreshes int
-	held      bool // jobs for the pool wait for runPool
+	ends      []uint64 // questions for the log's end
+	unnoted   bool     // they are left without an answer
+	held      bool     // jobs for the pool wait for runPool
 	pool      []*batch.Batch
 	released  int
 	resolved  int
@@ -196,8 +198,14 @@ func (s *scripted) NextID(_ *Lane, fresh bool) (ID, bool) {
 
 func (s *scripted) Refresh()                  { s.refreshes++ }
 func (s *scripted) Doubt(_ *Lane, q Question) { s.questions = append(s.questions, q) }
-func (s *scripted) Resized(*Partition, int)   {}
-func (s *scripted) Event(e Event)             { s.events = append(s.events, e) }
+func (s *scripted) LogEnd(l *Lane, number uint64) {
+	s.ends = append(s.ends, number)
+	if !s.unnoted {
+		l.Noted(number, -1)
+	}
+}
+func (s *scripted) Resized(*Partition, int) {}
+func (s *scripted) Event(e Event)           { s.events = append(s.events, e) }
 
 // settle answers the newest question.
 func (s *scripted) settle(f Finding) { s.lane.Settle(s.questions[len(s.questions)-1], f) }

@@ -76,6 +76,7 @@ func (l *Lane) Take(from Sender, connection uint64, idle, left bool, now time.Ti
 	}
 	prepare, call := l.unprepared(), l.signal()
 	needID, ask := l.wantsID(), l.question()
+	note, needEnd := l.askFloor()
 	l.mu.Unlock()
 	for _, b := range prepare {
 		l.host.PrepareBatch(l, b)
@@ -86,6 +87,9 @@ func (l *Lane) Take(from Sender, connection uint64, idle, left bool, now time.Ti
 	}
 	if ask != nil {
 		l.host.Doubt(l, *ask)
+	}
+	if needEnd {
+		l.host.LogEnd(l, note)
 	}
 	return a, ok, again, false
 }
@@ -154,7 +158,7 @@ func (l *Lane) sendable(open bool) bool {
 	if l.doubting || l.rewind || l.pendingDoubt != nil {
 		return false
 	}
-	if l.cfg.Idempotent && l.chain.waiting && l.wantsChain() {
+	if l.cfg.Idempotent && (l.chain.waiting && l.wantsChain() || l.floor.waiting) {
 		return false
 	}
 	if !l.notBefore.IsZero() && time.Now().Before(l.notBefore) {
@@ -234,6 +238,9 @@ func (l *Lane) sendableAt(now time.Time) bool {
 	}
 	if b.State == batch.Unresolved {
 		return true // under the identity that it has
+	}
+	if l.wantsFloor(b, now) {
+		return false
 	}
 	return !l.wantsChain()
 }
