@@ -3,7 +3,6 @@ package ekaf
 import (
 	"context"
 	"errors"
-	"sync"
 	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -174,20 +173,10 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 		if ok, _ := lane.Begin(c.generation); !ok {
 			return i, errChooseAgain
 		}
+		var put int
 		var full *memory.Account
-		for i >= 0 && i < len(msgs) {
-			m := &msgs[i]
-			bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
-			if !m.Timestamp.IsZero() {
-				bm.Time = m.Timestamp.UnixMilli()
-			}
-			done := o.completer(m)
-			if full = lane.Put(&bm, done, o.arg(i)); full != nil {
-				break
-			}
-			accepted++
-			i = after(i, next)
-		}
+		i, put, full = o.putMany(lane, msgs, i, next)
+		accepted += put
 		if full == nil && o.drains && next == nil {
 			o.touch(c, lane.CommitAndDrain())
 			return i, nil
@@ -208,6 +197,45 @@ func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int,
 			return i, err
 		}
 	}
+}
+
+// putMany puts messages of a run into a locked lane, until one does not fit. It
+// answers that one, or the end, and how many it put.
+func (o *order) putMany(lane *worker.Lane, msgs []Message, i int, next []int32) (at, put int, full *memory.Account) {
+	sync := o.call != nil && o.call.Inline()
+	var run worker.Run
+	for going := false; i >= 0 && i < len(msgs); i = after(i, next) {
+		m := &msgs[i]
+		if len(m.Headers) == 0 && (m.Callback == nil || sync) && m.Timestamp.IsZero() {
+			if !going {
+				run, going = lane.Run(o.shared()), true
+			}
+			if run.Put(m.Key, m.Value, o.arg(i)) {
+				put++
+				continue
+			}
+		}
+		run.End()
+		going = false
+		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
+		if !m.Timestamp.IsZero() {
+			bm.Time = m.Timestamp.UnixMilli()
+		}
+		if full = lane.Put(&bm, o.completer(m), o.arg(i)); full != nil {
+			return i, put, full
+		}
+		put++
+	}
+	run.End()
+	return i, put, nil
+}
+
+// shared is who hears of the messages that have no callback of their own.
+func (o *order) shared() batch.Completer {
+	if o.call == nil {
+		return nil
+	}
+	return o.call
 }
 
 // completer is who hears of a message.
@@ -270,181 +298,4 @@ func batchHeaders(headers []Header) []batch.MessageHeader {
 	}
 	_ = batch.MessageHeader(headers[0])
 	return unsafe.Slice((*batch.MessageHeader)(unsafe.Pointer(unsafe.SliceData(headers))), len(headers))
-}
-
-// split is the scratch of a call whose messages go to several workers: a linked
-// list of messages for each, in the order of their first.
-type split struct {
-	runs  []splitRun
-	next  []int32
-	slots []int32 // by partition and worker: index into runs plus one
-}
-
-type splitRun struct {
-	choice
-	first, last int32
-	slot        int
-}
-
-var splits = sync.Pool{New: func() any { return new(split) }}
-
-// produceSplit gives each message to the worker of its key, all messages of one
-// worker under one lock. Messages without a key stay together.
-func (t *topic) produceSplit(ctx context.Context, v *view, msgs []Message, o *order) {
-	s := splits.Get().(*split)
-	defer s.release()
-	s.prepare(len(msgs), len(v.partitions)*max(t.lanes.Workers, t.lanes.WorkersMax, 1))
-	width := max(t.lanes.Workers, t.lanes.WorkersMax, 1)
-	var unkeyed choice
-	for i := range msgs {
-		m := &msgs[i]
-		c, err := unkeyed, error(nil)
-		if c.partition == nil || m.Key != nil || m.partition != 0 {
-			c, err = t.route(v, m, 1, sizeOf(msgs[i:i+1]))
-		}
-		if err != nil {
-			o.refusals = append(o.refusals, refusal{int(o.base) + i, err})
-			continue
-		}
-		if m.Key == nil && m.partition == 0 {
-			unkeyed = c
-		}
-		s.add(c, int(c.partition.ID)*width+c.worker, int32(i))
-	}
-	o.arrange(s, len(msgs))
-	for k := range s.runs {
-		t.putSplit(ctx, s, k, msgs, o)
-	}
-}
-
-// arrange gives the messages of a call their places in the order in which they
-// are put, so that each worker's are a run with a single completion.
-func (o *order) arrange(s *split, n int) {
-	if len(s.runs) < 2 {
-		return
-	}
-	if !o.immediate && o.receipt.Rest == nil {
-		o.receipt.Rest = receiptSlab.Take(len(s.runs) - 1)
-	}
-	if o.call == nil {
-		return
-	}
-	o.call.expect(len(s.runs))
-	places := o.call.places
-	if places == nil {
-		places = placeSlab.Take(o.call.acked.n)[:o.call.acked.n]
-		for i := range places {
-			places[i] = int32(i)
-		}
-		o.call.places = places
-	}
-	place := o.base
-	for k := range s.runs {
-		for i := s.runs[k].first; i >= 0; i = s.next[i] {
-			places[o.base+i] = place
-			place++
-		}
-	}
-	// What no partition takes comes last.
-	for _, r := range o.refusals {
-		if i := int32(r.index) - o.base; i >= 0 && int(i) < n {
-			places[r.index] = place
-			place++
-		}
-	}
-}
-
-// putSplit puts one run; if its worker is gone, its messages choose again one by one.
-func (t *topic) putSplit(ctx context.Context, s *split, k int, msgs []Message, o *order) {
-	run := &s.runs[k]
-	i, err := t.putRun(ctx, run.choice, msgs, int(run.first), s.next, o)
-	switch {
-	case err == nil:
-	case errors.Is(err, errChooseAgain):
-		base := o.base
-		for ; i >= 0; i = int(s.next[i]) {
-			o.base = base + int32(i)
-			t.produce(ctx, msgs[i:i+1], o)
-		}
-		o.base = base
-	default:
-		o.refuseFrom(msgs, i, s.next, err)
-	}
-}
-
-func (s *split) prepare(messages, slots int) {
-	if cap(s.next) < messages {
-		s.next = make([]int32, messages)
-	}
-	s.next = s.next[:messages]
-	if len(s.slots) < slots {
-		s.slots = make([]int32, slots)
-	}
-	s.runs = s.runs[:0]
-}
-
-func (s *split) add(c choice, slot int, i int32) {
-	s.next[i] = -1
-	if k := s.slots[slot]; k > 0 {
-		run := &s.runs[k-1]
-		s.next[run.last] = i
-		run.last = i
-		return
-	}
-	s.runs = append(s.runs, splitRun{choice: c, first: i, last: i, slot: slot})
-	s.slots[slot] = int32(len(s.runs))
-}
-
-func (s *split) release() {
-	for i := range s.runs {
-		s.slots[s.runs[i].slot] = 0
-	}
-	clear(s.runs)
-	s.runs = s.runs[:0]
-	splits.Put(s)
-}
-
-// mover gives messages that waited unassigned to their workers.
-type mover struct {
-	topic  *topic
-	view   *view
-	lane   *worker.Lane
-	choice choice
-	run    run
-}
-
-// put hands on one message, whatever the limits.
-func (mv *mover) put(m *batch.Message, r run, done batch.Completer, arg int32) {
-	msg := Message{Key: m.Key, Value: m.Value, partition: r.partition}
-	stays := mv.lane != nil && mv.run == r && m.Key == nil
-	if !stays {
-		mv.commit()
-		c, err := mv.topic.route(mv.view, &msg, int(r.count), len(m.Value)+16)
-		if err != nil {
-			mv.topic.producer.completeOne(mv.topic, done, arg, err)
-			return
-		}
-		mv.choice, mv.run = c, r
-		mv.lane = c.partition.Lane(c.worker)
-		for {
-			ok, stopped := mv.lane.Begin(mv.choice.generation)
-			if ok {
-				break
-			}
-			if stopped {
-				mv.lane = nil
-				mv.topic.producer.completeOne(mv.topic, done, arg, ErrClosed)
-				return
-			}
-			_, mv.choice.generation = mv.choice.partition.Choice()
-		}
-	}
-	mv.lane.PutAnyway(m, done, arg)
-}
-
-func (mv *mover) commit() {
-	if mv.lane != nil {
-		mv.lane.Commit(mv.run.immediate)
-		mv.lane = nil
-	}
 }

@@ -63,10 +63,19 @@ func (t *topic) routeExplicit(v *view, m *Message) (choice, error) {
 	if id < 0 || int(id) >= len(v.partitions) {
 		return choice{}, t.unknownPartition(id)
 	}
-	if m.Key != nil {
-		return workerOf(v.partitions[id], hash.Murmur2(m.Key)&0x7fffffff), nil
+	return t.workerIn(v.partitions[id], m.Key), nil
+}
+
+// workerIn chooses a worker of a partition that was named: by the key, or a
+// thousand calls each. One worker, as is usual, needs no counting.
+func (t *topic) workerIn(p *worker.Partition, key []byte) choice {
+	if workers, generation := p.Choice(); workers == 1 {
+		return choice{partition: p, generation: generation}
 	}
-	return workerOf(v.partitions[id], uint32(t.routes.turn.Add(1)/1000)), nil
+	if key != nil {
+		return workerOf(p, hash.Murmur2(key)&0x7fffffff)
+	}
+	return workerOf(p, uint32(t.routes.turn.Add(1)/1000))
 }
 
 func (t *topic) routeCustom(v *view, m *Message, n, size int) (choice, error) {
@@ -77,10 +86,7 @@ func (t *topic) routeCustom(v *view, m *Message, n, size int) (choice, error) {
 	if id < 0 || id >= len(v.partitions) {
 		return choice{}, t.unknownPartition(int32(id))
 	}
-	if m.Key == nil {
-		return workerOf(v.partitions[id], uint32(t.routes.turn.Add(1)/1000)), nil
-	}
-	return workerOf(v.partitions[id], hash.Murmur2(m.Key)&0x7fffffff), nil
+	return t.workerIn(v.partitions[id], m.Key), nil
 }
 
 func (t *topic) unknownPartition(id int32) error {

@@ -221,23 +221,28 @@ func (b *Batch) Grow(capacity int) {
 	b.chunks = append(b.chunks, c)
 }
 
-// Note keeps the completion of the record at, the last one. It joins it to the
-// completion before if that is the same completer's and ends one record, one
-// argument and no time earlier, so that a call, or a callback that many messages
-// share, costs one entry. An argument of OwnPlace is the record's index. It
-// reports whether the list grew into a further block, to be charged.
+// Note is NoteRun for one record.
 func (b *Batch) Note(done Completer, at, arg, timeDelta int32) (grew bool) {
+	return b.NoteRun(done, at, 1, arg, timeDelta)
+}
+
+// NoteRun keeps the completion of the last count records, from at on. It joins it
+// to the completion before if that is the same completer's and ends one record,
+// one argument and no time earlier, so that a call, or a callback that many
+// messages share, costs one entry. An argument of OwnPlace is the record's index.
+// It reports whether the list grew into a further block, to be charged.
+func (b *Batch) NoteRun(done Completer, at, count, arg, timeDelta int32) (grew bool) {
 	if arg == OwnPlace {
 		arg = at
 	}
 	if n := len(b.entries); n > 0 {
 		last := &b.entries[n-1]
 		if last.First+last.Count == at && last.Arg+last.Count == arg && last.TimeDelta == timeDelta && sameCompleter(last.Done, done) {
-			last.Count++
+			last.Count += count
 			return false
 		}
 	}
-	return b.addEntry(Entry{Done: done, First: at, Count: 1, Arg: arg, TimeDelta: timeDelta})
+	return b.addEntry(Entry{Done: done, First: at, Count: count, Arg: arg, TimeDelta: timeDelta})
 }
 
 // OwnPlace is the argument of a completer that has no use for one.

@@ -124,36 +124,45 @@ func (b *Batch) Append(r *Message, size, body int) int32 {
 // Else it changes nothing and is not ok.
 func (b *Batch) TryAppend(r *Message, limit int) (at int32, ok bool) {
 	delta := r.Time - b.baseTime
-	if len(b.chunks) == 0 || delta != int64(int32(delta)) || len(r.Headers) > 0 {
+	if delta != int64(int32(delta)) || len(r.Headers) > 0 {
+		return 0, false
+	}
+	return b.AppendPlain(r.Key, r.Value, int32(delta), limit)
+}
+
+// AppendPlain is TryAppend for a record without headers, its timestamp given as
+// the distance from the batch's base.
+func (b *Batch) AppendPlain(key, value []byte, timeDelta int32, limit int) (at int32, ok bool) {
+	if len(b.chunks) == 0 {
 		return 0, false
 	}
 	chunk := b.chunks[len(b.chunks)-1]
 	start := len(chunk.Buf)
-	if most := len(r.Key) + len(r.Value) + maxOverhead; most > cap(chunk.Buf)-start || b.size+most > limit {
+	if most := len(key) + len(value) + maxOverhead; most > cap(chunk.Buf)-start || b.size+most > limit {
 		return 0, false
 	}
-	when, index := zigzag(int32(delta)), zigzag(b.count)
-	key, value := lengthOf(r.Key), lengthOf(r.Value)
+	when, index := zigzag(timeDelta), zigzag(b.count)
+	keyLength, valueLength := lengthOf(key), lengthOf(value)
 	body := 2 + uvarintSize(when) + uvarintSize(index) +
-		uvarintSize(key) + len(r.Key) + uvarintSize(value) + len(r.Value)
+		uvarintSize(keyLength) + len(key) + uvarintSize(valueLength) + len(value)
 
 	buf := chunk.Buf[start:cap(chunk.Buf)]
 	n := putUvarint(buf, 0, zigzag(int32(body)))
 	buf[n] = 0 // attributes: unused by Kafka
 	n = putUvarint(buf, n+1, when)
 	n = putUvarint(buf, n, index)
-	n = putUvarint(buf, n, key)
-	if len(r.Key) > 0 {
-		n += copy(buf[n:], r.Key)
+	n = putUvarint(buf, n, keyLength)
+	if len(key) > 0 {
+		n += copy(buf[n:], key)
 	}
-	n = putUvarint(buf, n, value)
-	n += copy(buf[n:], r.Value)
+	n = putUvarint(buf, n, valueLength)
+	n += copy(buf[n:], value)
 	buf[n] = 0 // no headers
 	n++
 	chunk.Buf = chunk.Buf[:start+n]
 
-	if r.Time > b.maxTime {
-		b.maxTime = r.Time
+	if ms := b.baseTime + int64(timeDelta); ms > b.maxTime {
+		b.maxTime = ms
 	}
 	b.size += n
 	at = b.count

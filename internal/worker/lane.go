@@ -136,7 +136,7 @@ func (l *Lane) append(b *batch.Batch, m *batch.Message, done batch.Completer, ar
 	}
 	at, ok := b.TryAppend(m, l.cfg.BatchBytes)
 	if ok && done != nil {
-		l.note(b, done, at, arg, m.Time)
+		l.note(b, done, at, 1, arg, int32(m.Time-b.BaseTime()))
 	}
 	m.Time = stamped
 	return ok
@@ -171,7 +171,7 @@ func (l *Lane) putSlowly(m *batch.Message, done batch.Completer, arg int32) (ful
 	}
 	at := b.Append(m, size, body)
 	if done != nil {
-		l.note(b, done, at, arg, m.Time)
+		l.note(b, done, at, 1, arg, int32(m.Time-b.BaseTime()))
 	}
 	if b.Count() == l.cfg.BatchRecords {
 		l.close(l.now())
@@ -239,8 +239,8 @@ func (l *Lane) charge(b *batch.Batch, size int) (full *memory.Account) {
 
 // note keeps a completion. Its block is charged whatever the limits: the message
 // is in the batch already.
-func (l *Lane) note(b *batch.Batch, done batch.Completer, at, arg int32, ms int64) {
-	if b.Note(done, at, arg, int32(ms-b.BaseTime())) {
+func (l *Lane) note(b *batch.Batch, done batch.Completer, at, count, arg, timeDelta int32) {
+	if b.NoteRun(done, at, count, arg, timeDelta) {
 		l.Partition.limits.Bytes.Charge(batch.EntryBlockBytes)
 		b.AddCharge(batch.EntryBlockBytes, 0)
 	}
