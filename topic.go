@@ -140,7 +140,8 @@ func (t *topic) learn(known *cluster.Topic) {
 
 // rebuild brings the lanes of a recreated topic into the new one: their batches
 // get new identities, as the new log knows none of the old. Lanes of partitions
-// that are no more fail.
+// that are no more fail: their batches do not tell which messages were sent to
+// that very partition, and a key's would come behind later ones of it.
 func (t *topic) rebuild(v *view, partitions int) *view {
 	t.reborn.Store(true)
 	for i, p := range v.partitions {
