@@ -16,11 +16,13 @@
 // "kafka" that the brokers acknowledged it.
 //
 // A body is read to its end before anything of it is produced: a client that
-// hangs up while it sends has produced nothing. Once messages are accepted they
+// hangs up while it sends has produced nothing. Streams of records (the REST
+// Proxy's v3) are the exception: each record is produced as it has come in whole,
+// and answered when Kafka has it. Once messages are accepted they
 // stay accepted, whether or not the client is still there to hear it.
 //
 // # Concurrency
 //
-// A Handler may serve any number of requests at once. It starts no goroutine of
-// its own. Hooks are called from the goroutines of requests, several at a time.
+// A Handler may serve any number of requests at once. A stream of records is read
+// by a goroutine that ends with its request; there are no others. Hooks are called from the goroutines of requests, several at a time.
 package gateway

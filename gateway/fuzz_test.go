@@ -55,9 +55,11 @@ func FuzzRouter(f *testing.F) {
 		if n == nil {
 			return
 		}
+		param := 0
 		for i, segment := range strings.Split(strings.TrimPrefix(n.routes[0].path, "/"), "/") {
 			got := strings.Split(strings.TrimPrefix(path, "/"), "/")[i]
-			if strings.HasPrefix(segment, "{") && got == params[0] && got != "" {
+			if strings.HasPrefix(segment, "{") && got == params[param] && got != "" {
+				param++
 				continue
 			}
 			if got != segment {

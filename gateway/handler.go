@@ -21,6 +21,7 @@ type Handler struct {
 	safe     *admission
 	waiting  atomic.Int64 // sync requests that wait for Kafka
 	repeats  *repeats
+	streams  streams
 	draining atomic.Bool
 }
 
@@ -50,8 +51,12 @@ func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
 
 // Drain has /readyz say that this instance is going away, so that load balancers
 // send their requests elsewhere. Requests are served as before: the server's
-// Shutdown ends them, and the producer's Close delivers what they brought.
-func (h *Handler) Drain() { h.draining.Store(true) }
+// Shutdown ends them, and the producer's Close delivers what they brought. Streams
+// of records, which may have no end, end here: what was read of them is answered.
+func (h *Handler) Drain() {
+	h.draining.Store(true)
+	h.streams.hangUp()
+}
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -75,8 +75,9 @@ func (x *exchange) serveTopics() {
 	x.send(http.StatusOK, jsonType)
 }
 
-func (x *exchange) serveTopic() {
-	m, f := x.describe(x.params[0])
+// describeTopic asks the brokers for one topic.
+func (x *exchange) describeTopic(name string) (*ekaf.ClusterMetadata, *ekaf.TopicMetadata, *StatusError) {
+	m, f := x.describe(name)
 	if f == nil && len(m.Topics) != 1 {
 		f = refusal(http.StatusBadGateway, "the broker did not answer for the topic")
 	}
@@ -85,10 +86,17 @@ func (x *exchange) serveTopic() {
 		f.failed = false
 	}
 	if f != nil {
+		return nil, nil, f
+	}
+	return &m, &m.Topics[0], nil
+}
+
+func (x *exchange) serveTopic() {
+	_, t, f := x.describeTopic(x.params[0])
+	if f != nil {
 		x.refuse(f)
 		return
 	}
-	t := m.Topics[0]
 	out := append(x.out[:0], `{"topic":`...)
 	out = appendText(out, t.Topic)
 	if t.ID != [16]byte{} {

@@ -145,7 +145,7 @@ func answer(status int, about string) object {
 
 // routes is the routing table. What is mounted comes last: a path of ours stays ours.
 func routes(mounts []*route) []*route {
-	table := slices.Concat(kafboyRoutes(), rawRoutes(), metadataRoutes(), beaconRoutes(), probeRoutes(), mounts)
+	table := slices.Concat(kafboyRoutes(), rawRoutes(), metadataRoutes(), beaconRoutes(), restRoutes(), probeRoutes(), mounts)
 	for _, r := range table {
 		n := 0
 		for segment := range strings.SplitSeq(r.path, "/") {

@@ -24,6 +24,7 @@ type settings struct {
 	safe        limit
 	window      time.Duration
 	windowKeys  int
+	streams     streamLimits
 	origins     []string
 	rewrite     func(*Event) error
 	guard       func(*Access) error
@@ -45,6 +46,7 @@ func defaults() *settings {
 		maxPending: 1000, maxWaiting: 10_000,
 		safe:   limit{running: 256, queue: 1024, wait: 100 * time.Millisecond},
 		window: 10 * time.Minute, windowKeys: 100_000,
+		streams: streamLimits{atOnce: 1000, idle: 5 * time.Minute, longest: 24 * time.Hour, record: recordTime},
 	}
 }
 
@@ -115,6 +117,17 @@ func Safe(running, queue int, wait time.Duration) Option {
 // Default 10 minutes and 100,000.
 func IdempotencyWindow(d time.Duration, keys int) Option {
 	return func(s *settings) { s.window, s.windowKeys = d, keys }
+}
+
+// recordTime is what a record of a stream may take to arrive, and an answer to be taken.
+const recordTime = 30 * time.Second
+
+// Streams bounds the streams of records (/v3/.../records): how many are open at
+// once, how long each may be silent between two records, and how long it may go
+// on in all. Beyond the number the answer is 503; a stream whose time is over ends
+// with an error_code of 408. Default 1,000, 5 minutes and 24 hours.
+func Streams(atOnce int, idle, longest time.Duration) Option {
+	return func(s *settings) { s.streams = streamLimits{atOnce, idle, longest, min(recordTime, idle)} }
 }
 
 // AllowOrigins lists the origins of web pages that may use the raw routes and
@@ -191,6 +204,7 @@ func (s *settings) check() error {
 	fault(s.maxWaiting <= 0, "MaxWaiting: %d lets no sync request in", s.maxWaiting)
 	fault(s.safe.running <= 0 || s.safe.queue < 0 || s.safe.wait < 0, "Safe: needs 1 or more requests at once, and neither a negative queue nor a negative wait")
 	fault(s.window < 0 || s.windowKeys < 0, "IdempotencyWindow: neither the time nor the number is negative (0: off)")
+	fault(s.streams.atOnce <= 0 || s.streams.idle <= 0 || s.streams.longest <= 0, "Streams: needs 1 or more streams at once, and times above 0")
 	for _, m := range s.mounts {
 		fault(!strings.HasPrefix(m.path, "/") || strings.Contains(m.path, "{"), "Mount: %q is not a path such as /metrics", m.path)
 	}

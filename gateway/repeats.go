@@ -164,10 +164,11 @@ func (x *exchange) serveFirst(rs *repeats, r *repeat) {
 
 // produced reports whether any message was accepted, or may be in Kafka.
 func (x *exchange) produced() bool {
-	if x.status < http.StatusBadRequest {
-		return true
+	failed := len(x.delivery.failed)
+	if failed == 0 {
+		return x.status < http.StatusBadRequest
 	}
-	if len(x.delivery.failed) < len(x.msgs) && len(x.delivery.failed) > 0 {
+	if failed < len(x.msgs) {
 		return true
 	}
 	for _, f := range x.delivery.failed {

@@ -27,6 +27,8 @@ type StatusError struct {
 	// failed: the request was understood, and producing failed; the answer says
 	// whether the message may have been written.
 	failed bool
+	// code is that of the REST Proxy for it; 0: the status says enough.
+	code int
 }
 
 func (e *StatusError) Error() string { return e.Message }
@@ -47,28 +49,29 @@ type meaning struct {
 	retry  time.Duration
 	when   string // for the documents
 	terse  bool   // the client is told no more than the error itself: what it wraps may name brokers' addresses
+	code   int    // of the REST Proxy, where the status does not say enough
 }
 
 // meanings says how each error of the producer is answered. The first row that
 // errors.Is finds decides: an error may wrap the reason of its reason, as a
 // deadline does that passed because the topic does not exist.
 var meanings = []meaning{
-	{ekaf.ErrInvalidTopic, http.StatusUnprocessableEntity, 0, "the topic's name is not one that Kafka allows", false},
-	{ekaf.ErrNotPermitted, http.StatusForbidden, 0, "Kafka refuses the gateway's principal", false},
-	{ekaf.ErrUnknownTopic, http.StatusNotFound, 0, "the topic does not exist", false},
-	{ekaf.ErrUnknownPartition, http.StatusNotFound, 0, "the topic has no such partition", false},
-	{ekaf.ErrTooLarge, http.StatusRequestEntityTooLarge, 0, "the message is larger than a batch, or than the brokers take", false},
-	{ekaf.ErrHeadersUnsupported, http.StatusNotImplemented, 0, "the brokers are too old for record headers", true},
-	{ekaf.ErrIdempotenceUnsupported, http.StatusInternalServerError, 0, "the brokers are too old for idempotence, which the gateway has on", true},
-	{ekaf.ErrUndecidable, http.StatusInternalServerError, 0, "nobody can tell any more whether Kafka has it", false},
-	{ekaf.ErrFull, http.StatusServiceUnavailable, retryAfter, "the buffer is full", false},
-	{ekaf.ErrDropped, http.StatusServiceUnavailable, retryAfter, "given up because the buffer was full", false},
-	{ekaf.ErrClosed, http.StatusServiceUnavailable, retryAfter, "the gateway is shutting down", true},
-	{ekaf.ErrTimeout, http.StatusServiceUnavailable, retryAfter, "the delivery timeout ended", true},
-	{ekaf.ErrWithdrawn, http.StatusServiceUnavailable, retryAfter, "the deadline passed, and the message was withdrawn", true},
-	{ekaf.ErrTryAgain, http.StatusServiceUnavailable, retryAfter, "the topic's partitions are not known yet", true},
-	{context.DeadlineExceeded, http.StatusServiceUnavailable, retryAfter, "the deadline passed", true},
-	{context.Canceled, http.StatusServiceUnavailable, retryAfter, "the client went away", true},
+	{ekaf.ErrInvalidTopic, http.StatusUnprocessableEntity, 0, "the topic's name is not one that Kafka allows", false, restBadRequest},
+	{ekaf.ErrNotPermitted, http.StatusForbidden, 0, "Kafka refuses the gateway's principal", false, 0},
+	{ekaf.ErrUnknownTopic, http.StatusNotFound, 0, "the topic does not exist", false, restUnknownTopic},
+	{ekaf.ErrUnknownPartition, http.StatusNotFound, 0, "the topic has no such partition", false, restUnknownPartition},
+	{ekaf.ErrTooLarge, http.StatusRequestEntityTooLarge, 0, "the message is larger than a batch, or than the brokers take", false, 0},
+	{ekaf.ErrHeadersUnsupported, http.StatusNotImplemented, 0, "the brokers are too old for record headers", true, 0},
+	{ekaf.ErrIdempotenceUnsupported, http.StatusInternalServerError, 0, "the brokers are too old for idempotence, which the gateway has on", true, 0},
+	{ekaf.ErrUndecidable, http.StatusInternalServerError, 0, "nobody can tell any more whether Kafka has it", false, 0},
+	{ekaf.ErrFull, http.StatusServiceUnavailable, retryAfter, "the buffer is full", false, 0},
+	{ekaf.ErrDropped, http.StatusServiceUnavailable, retryAfter, "given up because the buffer was full", false, 0},
+	{ekaf.ErrClosed, http.StatusServiceUnavailable, retryAfter, "the gateway is shutting down", true, 0},
+	{ekaf.ErrTimeout, http.StatusServiceUnavailable, retryAfter, "the delivery timeout ended", true, 0},
+	{ekaf.ErrWithdrawn, http.StatusServiceUnavailable, retryAfter, "the deadline passed, and the message was withdrawn", true, 0},
+	{ekaf.ErrTryAgain, http.StatusServiceUnavailable, retryAfter, "the topic's partitions are not known yet", true, 0},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, retryAfter, "the deadline passed", true, 0},
+	{context.Canceled, http.StatusServiceUnavailable, retryAfter, "the client went away", true, 0},
 }
 
 // statusOf says how an error of the producer, or of a hook, is answered.
@@ -86,7 +89,7 @@ func statusOf(err error) *StatusError {
 		if !errors.Is(err, m.err) {
 			continue
 		}
-		out.Status, out.RetryAfter = m.status, m.retry
+		out.Status, out.RetryAfter, out.code = m.status, m.retry, m.code
 		if m.terse {
 			out.Message = terse(m.err, err, failure)
 		}

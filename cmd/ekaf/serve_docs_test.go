@@ -31,7 +31,9 @@ func TestTheCurlLinesOfTheDocuments(t *testing.T) {
 		examples++
 		s.settle()
 		got := s.curl(shellWords(t, line)[1:])
-		if want := strings.TrimPrefix(lines[i+1], "# "); got != want {
+		got = strings.ReplaceAll(got, s.url, "http://localhost:8080")
+		want, _, cut := strings.Cut(strings.TrimPrefix(lines[i+1], "# "), "…")
+		if got != want && !(cut && strings.HasPrefix(got, want)) {
 			t.Errorf("%s\nanswered %s\nwant     %s", line, got, want)
 		}
 	}
@@ -95,7 +97,7 @@ func (s *served) curl(args []string) string {
 	case answer.Header.Get("Content-Type") == "image/gif":
 		return fmt.Sprintf("%d (a GIF)", answer.StatusCode)
 	}
-	return fmt.Sprintf("%d %s", answer.StatusCode, body)
+	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSpace(string(body)))
 }
 
 // shellWords splits a line as a shell does, with the quotes that the page uses.
