@@ -174,8 +174,9 @@ const (
 // TestArchitectureSizes keeps packages and files small enough to be read.
 func TestArchitectureSizes(t *testing.T) {
 	vague := []string{"util", "utils", "common", "types", "helper", "helpers", "misc"}
-	// The product's own package is flat, one file for each noun of its API.
-	more := map[string]int{".": 40}
+	// The product's own package is flat, one file for each noun of its API. So is the
+	// gateway's, one for each group of routes: all share the exchange.
+	more := map[string]int{".": 40, "gateway": 32}
 	for dir, pkg := range sources(t) {
 		if slices.Contains(vague, path.Base(dir)) {
 			t.Errorf("%s: a package is named for what it owns", dir)
