@@ -49,6 +49,15 @@ func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
 	return h, nil
 }
 
+// Check reports the faults of options, as New does.
+func Check(options ...Option) error {
+	s := defaults()
+	for _, o := range options {
+		o(s)
+	}
+	return s.check()
+}
+
 // Drain has /readyz say that this instance is going away, so that load balancers
 // send their requests elsewhere. Requests are served as before: the server's
 // Shutdown ends them, and the producer's Close delivers what they brought. Streams

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,11 +44,13 @@ func (c *connection) properties() *properties.Set {
 	return set
 }
 
+var errNoBroker = errors.New("no broker is named: give --brokers HOST:PORT, or bootstrap.servers with -X or --config")
+
 // resolve gives the configuration, and prints its notes. It must name brokers.
 func (c *connection) resolve(cmd *cobra.Command, set *properties.Set) (*properties.Config, error) {
 	config, err := c.settle(cmd, set)
 	if err == nil && len(config.Brokers) == 0 {
-		return nil, misused("no broker is named: give --brokers HOST:PORT, or bootstrap.servers with -X or --config")
+		return nil, misuse{errNoBroker}
 	}
 	return config, err
 }

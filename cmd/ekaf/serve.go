@@ -15,6 +15,9 @@ import (
 
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/gateway"
+	"github.com/ekaf-go/ekaf/gateway/access"
+	"github.com/ekaf-go/ekaf/internal/gatefile"
+	"github.com/ekaf-go/ekaf/internal/listen"
 	"github.com/ekaf-go/ekaf/internal/properties"
 )
 
@@ -29,7 +32,11 @@ after: what the answer "accepted" was given for waits in memory, within
   GET  /healthz, /readyz, /openapi.json
 
 SIGINT or SIGTERM ends it in order, within --grace: /readyz says no, requests
-under way are answered, what they brought is delivered. Exit code 0 if all was.`
+under way are answered, what they brought is delivered. Exit code 0 if all was.
+
+--config FILE.yaml holds any of these flags by name, and the sections properties
+(Kafka's names), producer and topics (the library's options), and principals (who
+may do what). SIGHUP reads credentials, principals and certificates again.`
 
 type serve struct {
 	connection  connection
@@ -49,9 +56,29 @@ type serve struct {
 	window      time.Duration
 	grace       time.Duration
 	drainDelay  time.Duration
+	tls         listen.TLS
+	access      access.Config
+	principal   string // the name of client certificates
+	limits      limits
+}
+
+// limits of connections: a client that sends or reads slower is not served, so
+// that idle ones do not add up.
+type limits struct {
+	connections int
+	header      int
+	headerTime  time.Duration
+	bodyTime    time.Duration
+	idleTime    time.Duration
+	writeTime   time.Duration
 }
 
 func newServe() *cobra.Command {
+	_, cmd := newServeCommand()
+	return cmd
+}
+
+func newServeCommand() (*serve, *cobra.Command) {
 	s := &serve{}
 	cmd := &cobra.Command{
 		Use:   "serve --brokers HOST:PORT[,...] [--listen HOST:PORT]",
@@ -64,7 +91,8 @@ func newServe() *cobra.Command {
 		RunE: runs(s.run),
 	}
 	s.flags(cmd)
-	return cmd
+	s.guardFlags(cmd.Flags())
+	return s, cmd
 }
 
 func (s *serve) flags(cmd *cobra.Command) {
@@ -97,38 +125,12 @@ func (s *serve) flags(cmd *cobra.Command) {
 	}
 }
 
-func (s *serve) run(cmd *cobra.Command, _ []string) error {
-	config, err := s.connection.resolve(cmd, s.properties(cmd))
-	if err != nil {
-		return err
-	}
-	screen := newConsole(cmd.ErrOrStderr())
-	watch := &watch{screen: screen}
-	producer, err := ekaf.New(append(config.Options, ekaf.Workers(s.workers), ekaf.OnEvent(watch.event))...)
-	if err != nil {
-		return misuse{err}
-	}
-	handler, err := s.handler(producer)
-	if err != nil {
-		closeNow(producer)
-		return misuse{err}
-	}
-	listener, err := net.Listen("tcp", s.listen)
-	if err != nil {
-		closeNow(producer)
-		return misused("cannot listen on %s: %w", s.listen, err)
-	}
-	d := &door{
-		server: newServer(handler, s.syncTimeout, screen), producer: producer, drain: handler.Drain,
-		delay: s.drainDelay, grace: s.grace, screen: screen,
-	}
-	screen.say("listening on http://%s", listener.Addr())
-	return d.serve(cmd.Context(), listener)
-}
-
-// properties adds what the command's own flags say.
-func (s *serve) properties(cmd *cobra.Command) *properties.Set {
+// properties adds what the file and the command's own flags say.
+func (s *serve) properties(cmd *cobra.Command, file *gatefile.File) *properties.Set {
 	set := s.connection.properties()
+	for _, p := range file.Properties {
+		set.Add(properties.FromFile, fmt.Sprintf("%s:%d", file.Name, p.Line), p.Name, strings.Join(p.Values, ","))
+	}
 	for flag, p := range map[string][2]string{
 		"compression":  {"compression.type", s.compression},
 		"acks":         {"acks", s.acks},
@@ -142,7 +144,8 @@ func (s *serve) properties(cmd *cobra.Command) *properties.Set {
 	return set
 }
 
-func (s *serve) handler(producer *ekaf.Producer) (*gateway.Handler, error) {
+// options are those of the gateway.
+func (s *serve) options() ([]gateway.Option, error) {
 	ack, err := gateway.ParseAck(s.ack)
 	if err != nil {
 		return nil, fmt.Errorf("--ack: %w", err)
@@ -150,30 +153,22 @@ func (s *serve) handler(producer *ekaf.Producer) (*gateway.Handler, error) {
 	if ack == gateway.Durable {
 		return nil, errors.New("--ack durable needs a spool on disk, which this version does not have: use kafka")
 	}
-	return gateway.New(producer,
+	options := []gateway.Option{
 		gateway.DefaultAck(ack), gateway.SyncTimeout(s.syncTimeout), gateway.MaxBody(s.maxBody),
 		gateway.BodyMemory(max(int64(s.maxBody), 256<<20)),
 		gateway.Safe(s.safeRunning, s.safeQueue, s.safeWait),
 		gateway.AllowOrigins(s.origins...), gateway.IdempotencyWindow(s.window, 100_000),
-	)
+	}
+	return options, gateway.Check(options...)
 }
-
-// Limits of a connection. A client that sends slower than this is not served,
-// so that idle ones do not add up.
-const (
-	headerTime = 10 * time.Second
-	bodyTime   = time.Minute
-	idleTime   = 2 * time.Minute
-	headerSize = 64 << 10
-)
 
 // newServer makes the server of a handler that answers within patience once it
 // has the body: net/http's limit for reading goes on while a handler waits, and
 // would end its request.
-func newServer(handler http.Handler, patience time.Duration, screen *console) *http.Server {
+func newServer(handler http.Handler, l limits, patience time.Duration, screen *console) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime + patience, IdleTimeout: idleTime,
-		MaxHeaderBytes: headerSize,
+		Handler: handler, ReadHeaderTimeout: l.headerTime, ReadTimeout: l.bodyTime + patience, IdleTimeout: l.idleTime,
+		MaxHeaderBytes: l.header,
 		ErrorLog:       log.New(serverLog{screen}, "", 0),
 	}
 }
@@ -194,13 +189,20 @@ type door struct {
 	delay    time.Duration
 	grace    time.Duration
 	screen   *console
+	notify   *listen.Notify
 }
 
 // serve serves until ctx ends, then ends in order: no more connections, the
 // requests under way, the messages that they brought.
 func (d *door) serve(ctx context.Context, listener net.Listener) error {
 	failed := make(chan error, 1)
-	go func() { failed <- d.server.Serve(listener) }()
+	go func() {
+		if d.server.TLSConfig != nil {
+			failed <- d.server.ServeTLS(listener, "", "")
+			return
+		}
+		failed <- d.server.Serve(listener)
+	}()
 	var broken error
 	select {
 	case broken = <-failed:
@@ -209,6 +211,7 @@ func (d *door) serve(ctx context.Context, listener net.Listener) error {
 		d.screen.say("ending: requests under way are answered and their messages delivered, within %v (interrupt again to quit now)", d.grace)
 	}
 	d.drain()
+	d.tell(d.notify.Stopping(d.delay + d.grace + time.Second))
 	hard := quitNow(ctx)
 	if broken == nil && d.delay > 0 {
 		select {
@@ -227,4 +230,11 @@ func (d *door) serve(ctx context.Context, listener net.Listener) error {
 		_ = d.server.Close() // what is left is cut off
 	}
 	return errors.Join(broken, shut, d.producer.Close(end))
+}
+
+// tell says that systemd could not be told: the program goes on without.
+func (d *door) tell(err error) {
+	if err != nil {
+		d.screen.say("cannot notify systemd: %v", err)
+	}
 }

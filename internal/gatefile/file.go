@@ -42,7 +42,9 @@ type File struct {
 const maxFile = 4 << 20
 
 // Read reads a file. Its top level holds flags of the names given, and the
-// sections. The error lists every fault, with its line.
+// sections. The error lists every fault, with its line; the File then holds what
+// is good, so that the faults of all else can be found too. It is nil if nothing
+// can be read.
 func Read(name string, flags []string) (*File, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -72,10 +74,7 @@ func parse(name string, text []byte, flags []string) (*File, error) {
 		r.section(key, value)
 	}
 	r.contradictions()
-	if len(r.faults) > 0 {
-		return nil, errors.Join(r.faults...)
-	}
-	return r.File, nil
+	return r.File, errors.Join(r.faults...)
 }
 
 // line is where a fault of YAML stands.

@@ -27,6 +27,15 @@ type TLS struct {
 // On reports whether there is to be TLS.
 func (t TLS) On() bool { return t.Certificate != "" || t.Key != "" }
 
+// Check reports what keeps the files from being used.
+func (t TLS) Check() error {
+	if !t.On() && t.Authorities == "" && !t.Required {
+		return nil
+	}
+	_, err := t.load(nil)
+	return err
+}
+
 func (t TLS) check() error {
 	switch {
 	case t.Certificate == "" || t.Key == "":

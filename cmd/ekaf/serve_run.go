@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ekaf-go/ekaf/internal/listen"
+)
+
+func (s *serve) run(cmd *cobra.Command, _ []string) error {
+	screen, g := newConsole(cmd.ErrOrStderr()), givenIn(cmd.Flags())
+	p, err := s.plan(cmd, g, screen)
+	if err != nil {
+		return err
+	}
+	listener, activated, err := listen.Open(s.listen, listen.Limits{Connections: s.limits.connections, Write: s.limits.writeTime})
+	if err != nil {
+		closeNow(p.producer)
+		return misused("cannot listen on %s: %w", s.listen, err)
+	}
+	if s.inTheClear(listener) {
+		screen.say("note: credentials come in the clear: serve TLS (--tls-certificate), or have something in front that does")
+	}
+	d := &door{
+		server: newServer(p.handler, s.limits, s.syncTimeout, screen), producer: p.producer, drain: p.handler.Drain,
+		delay: s.drainDelay, grace: s.grace, screen: screen, notify: listen.NewNotify(),
+	}
+	scheme := "http"
+	if p.secure != nil {
+		scheme, d.server.TLSConfig = "https", p.secure.Config()
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	r := &reloader{serve: s, flags: cmd.Flags(), given: g, plan: p, door: d}
+	r.begin(ctx)
+	screen.say("listening on %s://%s%s", scheme, listener.Addr(), map[bool]string{true: " (systemd's socket)"}[activated])
+	d.tell(d.notify.Ready())
+	go func() { d.tell(d.notify.Watchdog(ctx.Done())) }()
+	return d.serve(cmd.Context(), listener)
+}
+
+// reloader reads again, at SIGHUP, what may change while requests are served.
+type reloader struct {
+	*serve
+	flags *pflag.FlagSet
+	given given
+	plan  *plan
+	door  *door
+}
+
+// begin has SIGHUP reload, from now on until ctx ends. It no longer ends the
+// program, which the terminal sends it to when it is closed.
+func (r *reloader) begin(ctx context.Context) {
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangUp)
+		for {
+			select {
+			case <-hangUp:
+				r.door.tell(r.door.notify.Reloading())
+				r.reload()
+				r.door.tell(r.door.notify.Ready())
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// reload takes all that may change, or, if there are faults, nothing.
+func (r *reloader) reload() {
+	fresh, cmd := newServeCommand()
+	flags, screen := cmd.Flags(), r.door.screen
+	var faults []error
+	for name, values := range r.given {
+		faults = append(faults, flat(setFlag(flags, name, values))...)
+	}
+	file, err := fresh.readFile(flags, r.given)
+	faults = append(faults, flat(err)...)
+	c := fresh.keepOut(file)
+	faults = slices.Concat(faults, flat(c.Check()), flat(fresh.tls.Check()), flat(fresh.checkGuard()))
+	if len(faults) == 0 && r.plan.keeper != nil {
+		faults = append(faults, flat(r.plan.keeper.Replace(c))...)
+	}
+	if len(faults) == 0 && r.plan.secure != nil && fresh.tls.On() {
+		faults = append(faults, flat(r.plan.secure.Replace(fresh.tls))...)
+	}
+	if len(faults) > 0 {
+		screen.say("not reloaded, all stays as it was:")
+		for _, fault := range faults {
+			screen.say("  %v", fault)
+		}
+		return
+	}
+	changed := r.changed(flags)
+	if !file.SameProducer(r.plan.file) {
+		changed = append(changed, "properties, producer or topics")
+	}
+	if (r.plan.keeper == nil) == isGuarded(c) {
+		changed = append(changed, "whether there are principals")
+	}
+	if (r.plan.secure == nil) == fresh.tls.On() {
+		changed = append(changed, "whether there is TLS")
+	}
+	text := "reloaded: credentials, principals and certificates"
+	if len(changed) > 0 {
+		text += fmt.Sprintf("; needs a restart: %s", strings.Join(changed, ", "))
+	}
+	screen.say("%s", text)
+}
+
+// changed lists the flags that the file now gives other values, and that a
+// restart alone would take.
+func (r *reloader) changed(now *pflag.FlagSet) (names []string) {
+	now.VisitAll(func(f *pflag.Flag) {
+		before := r.flags.Lookup(f.Name)
+		if f.Name == "config" || slices.Contains(reloadable, f.Name) || before == nil || f.Value.String() == before.Value.String() {
+			return
+		}
+		names = append(names, f.Name)
+	})
+	return names
+}
