@@ -66,7 +66,7 @@ type call struct {
 func (t *topic) newCall(n int, fn func(Acked, error)) *call {
 	c, _ := t.producer.calls.Get().(*call)
 	if c == nil {
-		c = &call{home: &t.producer.calls}
+		c = moreCalls(&t.producer.calls)
 	}
 	c.fn, c.over, c.places = fn, false, nil
 	if fn == nil && c.done == nil {
@@ -75,6 +75,19 @@ func (t *topic) newCall(n int, fn func(Acked, error)) *call {
 	c.left = n
 	c.acked = Acked{topic: t.name, n: n}
 	return c
+}
+
+// moreCalls makes a few calls at once, keeps one and leaves the others in the pool:
+// a full buffer of small messages holds thousands of calls without their outcomes.
+func moreCalls(home *sync.Pool) *call {
+	block := make([]call, 16)
+	for i := range block {
+		block[i].home = home
+		if i > 0 {
+			home.Put(&block[i])
+		}
+	}
+	return &block[0]
 }
 
 // Inline implements batch.Completer: a waiting caller is woken by the reader.
