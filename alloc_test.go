@@ -66,6 +66,10 @@ type steadyCase struct {
 	call func(context.Context) error
 }
 
+// steady is what batches and requests may cost a message. On a quiet machine it is
+// 0.002; one that gives this process little time has smaller batches.
+const steady = 0.02
+
 func steadyCases(h *ekaf.TopicProducer) []steadyCase {
 	value := make([]byte, 100)
 	plain, keyed := ekaf.Value(value), ekaf.KeyValue([]byte("a key"), value)
@@ -83,14 +87,14 @@ func steadyCases(h *ekaf.TopicProducer) []steadyCase {
 		"one": {plain}, "keyed": {keyed}, "a hundred": together, "a hundred keys": split, "a hundred placed": placed,
 	} {
 		var answered func(ekaf.Acked, error)
-		add(name+", async", len(list), 0.005, func(ctx context.Context, _ *atomic.Int64) error {
+		add(name+", async", len(list), steady, func(ctx context.Context, _ *atomic.Int64) error {
 			return h.ProduceAsync(ctx, list...)
 		})
-		add(name+", batched", len(list), 0.005, func(ctx context.Context, _ *atomic.Int64) error {
+		add(name+", batched", len(list), steady, func(ctx context.Context, _ *atomic.Int64) error {
 			_, err := h.ProduceAsyncBatched(ctx, list...)
 			return err
 		})
-		add(name+", a callback for the call", len(list), 0.005, func(ctx context.Context, told *atomic.Int64) error {
+		add(name+", a callback for the call", len(list), steady, func(ctx context.Context, told *atomic.Int64) error {
 			if answered == nil {
 				answered = func(a ekaf.Acked, _ error) { told.Add(int64(a.Len())) }
 			}
@@ -99,7 +103,7 @@ func steadyCases(h *ekaf.TopicProducer) []steadyCase {
 		})
 	}
 	var callback ekaf.Callback
-	add("a callback for each", 1, 0.005, func(ctx context.Context, told *atomic.Int64) error {
+	add("a callback for each", 1, steady, func(ctx context.Context, told *atomic.Int64) error {
 		if callback == nil {
 			callback = func(ekaf.Ack, error) { told.Add(1) }
 		}

@@ -66,11 +66,16 @@ func Values[V Payload](values ...V) []Message {
 // refused with ErrUnknownPartition, at the call when the topic is known and
 // through the outcome when it becomes known later.
 func (m Message) OnPartition(partition int32) Message {
+	m.SetPartition(partition)
+	return m
+}
+
+// SetPartition is OnPartition in place, for messages that are filled again and again.
+func (m *Message) SetPartition(partition int32) {
 	m.partition = partition + 1
 	if partition < 0 {
 		m.partition = badPartition
 	}
-	return m
 }
 
 // Partition reports the partition given with OnPartition.

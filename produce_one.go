@@ -25,10 +25,17 @@ func (t *topic) produceOne(m *Message, done batch.Completer, immediate, drain bo
 			done = completion(m.Callback)
 		}
 	}
+	lane := c.partition.Lane(c.worker)
+	b.Partition, b.Worker = c.partition.ID, c.worker
+	if len(m.Headers) == 0 && m.Timestamp.IsZero() {
+		if b.Messages, ok = lane.PutPlain(c.generation, m.Key, m.Value, done, arg, immediate, drain); ok {
+			return b, true
+		}
+	}
 	bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
 	if !m.Timestamp.IsZero() {
 		bm.Time = m.Timestamp.UnixMilli()
 	}
-	buffered, ok := c.partition.Lane(c.worker).PutOne(c.generation, &bm, done, arg, immediate, drain)
-	return Buffered{Partition: c.partition.ID, Worker: c.worker, Messages: buffered}, ok
+	b.Messages, ok = lane.PutOne(c.generation, &bm, done, arg, immediate, drain)
+	return b, ok
 }

@@ -83,7 +83,7 @@ func (e *ekafClient) fill(m *ekaf.Message, i int) {
 	case load.Keyed:
 		m.Key = e.l.Key(i)
 	case load.Explicit:
-		*m = m.OnPartition(int32(e.l.Partition(i)))
+		m.SetPartition(int32(e.l.Partition(i)))
 	}
 }
 

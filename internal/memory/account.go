@@ -11,17 +11,23 @@ import (
 type Account struct {
 	Name   string
 	parent *Account
-	limit  int64 // 0: no limit of its own
+	limit  int64    // 0: no limit of its own
+	top    *Account // the one above all, perhaps itself
 	used   atomic.Int64
 
-	waiters atomic.Int32
-	mu      sync.Mutex // guards the following
-	freed   chan struct{}
+	waiters  atomic.Int32
+	everyone atomic.Int32 // of the one above all: those who wait anywhere below it
+	mu       sync.Mutex   // guards the following
+	freed    chan struct{}
 }
 
 // NewAccount makes an account below parent, which may be nil.
 func NewAccount(name string, limit int64, parent *Account) *Account {
-	return &Account{Name: name, limit: limit, parent: parent, freed: make(chan struct{})}
+	a := &Account{Name: name, limit: limit, parent: parent, freed: make(chan struct{})}
+	if a.top = a; parent != nil {
+		a.top = parent.top
+	}
+	return a
 }
 
 // Used is what is held now.
@@ -81,7 +87,12 @@ func (a *Account) Credit(n int64) {
 }
 
 // Waiting reports whether anyone waits for room in this account or one above it.
+// Each message asks, so that the usual answer is one look.
 func (a *Account) Waiting() bool {
+	return a.top.everyone.Load() > 0 && a.waitedFor()
+}
+
+func (a *Account) waitedFor() bool {
 	for at := a; at != nil; at = at.parent {
 		if at.waiters.Load() > 0 {
 			return true
@@ -96,13 +107,17 @@ func (a *Account) Waiting() bool {
 // that it holds.
 func (a *Account) Wait() (freed <-chan struct{}) {
 	a.waiters.Add(1)
+	a.top.everyone.Add(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.freed
 }
 
 // Leave ends a Wait.
-func (a *Account) Leave() { a.waiters.Add(-1) }
+func (a *Account) Leave() {
+	a.top.everyone.Add(-1)
+	a.waiters.Add(-1)
+}
 
 func (a *Account) wake() {
 	if a.waiters.Load() == 0 {

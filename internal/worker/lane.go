@@ -95,20 +95,34 @@ func (l *Lane) Begin(generation uint64) (ok, stopped bool) {
 }
 
 // PutOne is Begin, Put and Commit for a call of one message, the way most come;
-// with drain it is CommitAndDrain.
-// Not ok: the message is not taken, and Begin or Put says why.
+// with drain it is CommitAndDrain. Not ok: the message is not taken, and Begin or Put says why.
 func (l *Lane) PutOne(generation uint64, m *batch.Message, done batch.Completer, arg int32, immediate, drain bool) (buffered int, ok bool) {
 	l.mu.Lock()
 	if l.generation != generation || l.state == Stopped {
 		l.mu.Unlock()
 		return 0, false
 	}
-	if b := l.open; b == nil || !l.append(b, m, done, arg) {
-		if full := l.putSlowly(m, done, arg); full != nil {
-			l.unlock()
-			return 0, false
-		}
+	if full := l.Put(m, done, arg); full != nil {
+		l.unlock()
+		return 0, false
 	}
+	return l.commit(immediate, drain), true
+}
+
+// PutPlain is PutOne for a message without headers or timestamp. Not ok: it is not
+// taken; PutOne may take it.
+func (l *Lane) PutPlain(generation uint64, key, value []byte, done batch.Completer, arg int32, immediate, drain bool) (buffered int, ok bool) {
+	l.mu.Lock()
+	if l.generation != generation || l.state == Stopped {
+		l.mu.Unlock()
+		return 0, false
+	}
+	run := l.Run(done)
+	if !run.Put(key, value, arg) {
+		l.mu.Unlock()
+		return 0, false
+	}
+	run.End()
 	return l.commit(immediate, drain), true
 }
 
