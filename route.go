@@ -131,13 +131,15 @@ func inTurn(v *view, turn uint64) choice {
 
 // adapt stays with a partition for some bytes and then turns to the less loaded
 // of two picked at random, so that those whose leaders keep up get more
-// (KIP-794 reaches the same by weights, at the cost of a walk over all).
+// (KIP-794 reaches the same by weights, at the cost of a walk over all). A
+// partition whose own share of memory is full gets nothing while another has room:
+// its broker is the slow one, and the message need not wait for it (P7).
 func (t *topic) adapt(v *view, size int) choice {
 	r := &t.routes
 	at := r.sticky.Load()
 	if at > 0 && int(at-1) < len(v.partitions) && r.left.Add(-int64(size)) > 0 {
 		p := v.partitions[at-1]
-		if len(v.live) == len(v.partitions) || v.isLive(p.ID) {
+		if (len(v.live) == len(v.partitions) || v.isLive(p.ID)) && p.Limits().HasRoom(size) {
 			return workerOf(p, uint32(r.turn.Load()))
 		}
 	}
@@ -145,9 +147,27 @@ func (t *topic) adapt(v *view, size int) choice {
 	if b.Limits().Bytes.Used() < a.Limits().Bytes.Used() {
 		a = b
 	}
+	if !a.Limits().HasRoom(size) {
+		a = v.leastLoaded(a)
+	}
 	r.left.Store(adaptiveBytes)
 	r.sticky.Store(int64(a.ID) + 1)
 	return workerOf(a, uint32(r.turn.Add(1)))
+}
+
+// leastLoaded walks all partitions that can be reached, for when two picks at
+// random were both full.
+func (v *view) leastLoaded(least *worker.Partition) *worker.Partition {
+	n := len(v.live)
+	if n == 0 {
+		n = len(v.partitions)
+	}
+	for i := range n {
+		if p := v.livePartition(uint32(i)); p.Limits().Bytes.Used() < least.Limits().Bytes.Used() {
+			least = p
+		}
+	}
+	return least
 }
 
 func (v *view) isLive(id int32) bool {

@@ -71,6 +71,10 @@ func (a *Account) tryAdd(n int64) bool {
 	}
 }
 
+// Fits reports whether n more would stay within this account's own limit, now and
+// whatever the limits above it say.
+func (a *Account) Fits(n int64) bool { return a.limit <= 0 || a.used.Load()+n <= a.limit }
+
 // Charge takes n whatever the limits: for what was accepted already.
 func (a *Account) Charge(n int64) {
 	for at := a; at != nil; at = at.parent {

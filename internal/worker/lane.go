@@ -373,6 +373,12 @@ func (l *Lane) chargeMade(made *batch.Batch) {
 	l.Partition.limits.Charge(bytes, messages)
 }
 
+// HasRoom reports whether the partition's own limits, not those above them, leave
+// room for a message of this size.
+func (l Limits) HasRoom(size int) bool {
+	return l.Bytes.Fits(int64(memory.CapacityFor(size+batch.HeaderSize))) && (l.Messages == nil || l.Messages.Fits(1))
+}
+
 // Charge takes room for what was accepted before, whatever the limits.
 func (l *Limits) Charge(bytes, messages int64) {
 	l.Bytes.Charge(bytes)
