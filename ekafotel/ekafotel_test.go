@@ -95,7 +95,7 @@ func parent(c trace.SpanContext) string {
 func attributesOf(span sdktrace.ReadOnlySpan) map[string]string {
 	out := map[string]string{}
 	for _, a := range span.Attributes() {
-		out[string(a.Key)] = a.Value.Emit()
+		out[string(a.Key)] = a.Value.String()
 	}
 	return out
 }
@@ -257,7 +257,7 @@ func (s *scene) value(t *testing.T, name string, key attribute.Key, want string)
 	}
 	sum := -1.0
 	add := func(of attribute.Set, value float64) {
-		if v, ok := of.Value(key); key == "" || ok && v.Emit() == want {
+		if v, ok := of.Value(key); key == "" || ok && v.String() == want {
 			sum = max(sum, 0) + value
 		}
 	}

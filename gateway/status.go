@@ -108,7 +108,7 @@ func statusOf(err error) *StatusError {
 }
 
 // errNoAnswer stands for all failures of connections.
-var errNoAnswer = errors.New("Kafka gives no answer")
+var errNoAnswer = errors.New("no answer from Kafka")
 
 // terse tells an error without what it wraps: a deadline says which, a delivery
 // where to.

@@ -53,6 +53,6 @@ func StatusTable() []StatusInfo {
 	return append(list,
 		StatusInfo{nil, http.StatusUnprocessableEntity, 0, "Kafka refuses the record itself (INVALID_RECORD, INVALID_TIMESTAMP, POLICY_VIOLATION)"},
 		StatusInfo{nil, http.StatusBadGateway, 0, "Kafka refuses it for another reason, and would again"},
-		StatusInfo{nil, http.StatusServiceUnavailable, retryAfter, "anything else: Kafka gives no answer"},
+		StatusInfo{nil, http.StatusServiceUnavailable, retryAfter, "anything else: no answer from Kafka"},
 	)
 }
