@@ -192,13 +192,12 @@ func (c *Conn) writeFailed(err error) error {
 	return err
 }
 
-// write puts frame and tail on the stream.
+// write puts frame and tail on the stream. The frame is copied even if it is all
+// there is: the answer may come, and its owner use the frame again, before the
+// runtime is done with a buffer that the kernel has long read. It is the connection's
+// own then, which the next writer gets after this one.
 func (c *Conn) write(frame []byte, tail net.Buffers, tailBytes int) error {
-	switch {
-	case tailBytes == 0:
-		_, err := c.nc.Write(frame)
-		return err
-	case c.vectored && tailBytes > writevBytes:
+	if c.vectored && tailBytes > writevBytes {
 		return c.writev(frame, tail)
 	}
 	return c.writeStaged(frame, tail)
