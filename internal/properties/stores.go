@@ -81,6 +81,9 @@ func certificatesFromPKCS12(text []byte, password string) ([]*x509.Certificate, 
 
 func openJKS(text []byte, password string) (keystore.KeyStore, error) {
 	ks := keystore.New(keystore.WithOrderedAliases())
+	if !checkJKS(text) {
+		return ks, errors.New("it is no whole JKS store: its lengths do not fit the file")
+	}
 	if err := ks.Load(bytes.NewReader(text), []byte(password)); err != nil {
 		return ks, errStorePassword // the cause may quote bytes of the store
 	}
