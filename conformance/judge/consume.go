@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -91,6 +92,11 @@ func Consume(ctx context.Context, brokers []string, topic string, opts ...kgo.Op
 // Control records are not handed out.
 func ConsumeFunc(ctx context.Context, brokers []string, topic string, each func(*kgo.Record), opts ...kgo.Opt) error {
 	starts, ends, err := bounds(ctx, brokers, topic, opts)
+	for tries := 1; err != nil && tries < 5 && ctx.Err() == nil; tries++ {
+		// Kafka 0.8 answers UNKNOWN_SERVER_ERROR now and then while a log is young.
+		time.Sleep(time.Second)
+		starts, ends, err = bounds(ctx, brokers, topic, opts)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot find what topic %s holds: %w", topic, err)
 	}
