@@ -233,6 +233,13 @@ func (b *Batch) wireHeader() []byte {
 // and has no outstanding attempt. A producer id of -1 means none.
 func (b *Batch) Stamp(producerID int64, epoch int16, sequence int32) {
 	b.ProducerID, b.Epoch, b.Sequence = producerID, epoch, sequence
+	b.WriteHeader()
+}
+
+// WriteHeader is Stamp with the identity that the batch has. It only reads the
+// batch's fields, so that it needs no lock while the batch is in flight.
+func (b *Batch) WriteHeader() {
+	producerID, epoch, sequence := b.ProducerID, b.Epoch, b.Sequence
 	h := b.wireHeader()
 	be := binary.BigEndian
 	be.PutUint64(h[atBaseOffset:], 0)

@@ -32,7 +32,7 @@ func (a *Attempt) Stamp() {
 		return
 	}
 	b, l := a.Batch, a.Lane
-	b.Stamp(b.ProducerID, b.Epoch, b.Sequence)
+	b.WriteHeader()
 	l.mu.Lock()
 	b.Stamped = true
 	if l.term == a.term {
