@@ -143,7 +143,7 @@ func TestStreamHangUp(t *testing.T) {
 // TestStreamTimes: a stream is not silent for ever, does not go on for ever, and
 // a record that has begun arrives in time.
 func TestStreamTimes(t *testing.T) {
-	d := open(t, behind{gateway: []gateway.Option{gateway.Streams(1, 60*time.Millisecond, time.Hour)}})
+	d := open(t, behind{gateway: []gateway.Option{gateway.Streams(1, time.Second, time.Hour)}})
 	s := serveStreams(t, d)
 	c := dialStream(t, s)
 	c.chunk("{" + at + "}")
@@ -156,7 +156,7 @@ func TestStreamTimes(t *testing.T) {
 	wantLine(t, body, v3Acked(0, 1, ""))
 	wantEnd(t, body, v3Failed(408, "Request Timeout: the record did not arrive in time, and was not produced."))
 
-	d = open(t, behind{gateway: []gateway.Option{gateway.Streams(1, time.Hour, 60*time.Millisecond)}})
+	d = open(t, behind{gateway: []gateway.Option{gateway.Streams(1, time.Hour, 2*time.Second)}})
 	c = dialStream(t, serveStreams(t, d))
 	c.chunk("{" + at + "}")
 	body = c.answer()
