@@ -33,11 +33,13 @@ type outageRun struct {
 	producer *ekaf.Producer
 	feeders  []*feeder
 
-	handed   atomic.Int64 // messages accepted
+	handed   atomic.Int64 // messages accepted, or about to be
 	acked    atomic.Int64
 	failed   atomic.Int64
 	recovery atomic.Int64 // ns since the run began; 0: the brokers are not back
 	firstAck atomic.Int64 // the same, of the first ack after; 0: none yet
+	settled  atomic.Int64 // messages acked before that one
+	backlog  atomic.Int64 // messages without an ack at that moment, its own among them
 	mistake  atomic.Pointer[error]
 }
 
@@ -56,9 +58,9 @@ type outageFigures struct {
 	Rate         int              `json:"rate"`
 	Offered      float64          `json:"offered_per_second"`   // during the outage, as far as the machine went along
 	FullSpeed    float64          `json:"full_per_second"`      // acked, before the outage, as fast as it goes
-	Backlog      int64            `json:"backlog"`              // messages, when the first ack came
+	Backlog      int64            `json:"backlog"`              // messages without an ack, just before the first ack came
 	DrainSeconds float64          `json:"drain_seconds"`        // from the first ack to the last
-	Drain        float64          `json:"drain_per_second"`     //
+	Drain        float64          `json:"drain_per_second"`     // of the backlog, and of what came while it drained
 	Attempts     map[string]int64 `json:"attempts_first_10s"`   // connections, by broker
 	AttemptsAll  map[string]int64 `json:"attempts_outage"`      // in all of the outage
 	ProbeSeconds float64          `json:"probe_seconds"`        // from the start of the brokers to the probe's first ack
@@ -204,23 +206,30 @@ func (r *outageRun) hand(ctx context.Context, f *feeder) error {
 	}
 	// The feeder's context ends while its last call waits for nothing: it must not
 	// be what refuses a call.
+	// Counted first: the ack of a call can be told before the call returns.
+	r.handed.Add(perCall)
 	err := r.producer.ProduceAsyncFunc(context.WithoutCancel(ctx), outageTopic, r.told, msgs...)
-	if err == nil {
-		f.next[key] += perCall
-		r.handed.Add(perCall)
+	if err != nil {
+		r.handed.Add(-perCall)
+		return err
 	}
-	return err
+	f.next[key] += perCall
+	return nil
 }
 
-// told counts the outcomes of a call.
+// told counts the outcomes of a call. The backlog is taken at the first ack itself:
+// a goroutine that looks for that ack can come so late that all is acked.
 func (r *outageRun) told(answer ekaf.Acked, err error) {
 	if err != nil {
 		r.failed.Add(int64(answer.Len()))
 		return
 	}
-	r.acked.Add(int64(answer.Len()))
-	if r.recovery.Load() > 0 {
-		r.firstAck.CompareAndSwap(0, int64(r.line.now()))
+	acked := r.acked.Add(int64(answer.Len())) - int64(answer.Len())
+	if r.recovery.Load() > 0 && r.firstAck.Load() == 0 {
+		if r.backlog.CompareAndSwap(0, r.handed.Load()-acked) {
+			r.settled.Store(acked)
+			r.firstAck.Store(int64(r.line.now())) // last: it says that the others are there
+		}
 	}
 }
 
@@ -241,6 +250,12 @@ func (r *outageRun) away(ctx context.Context, out *outageFigures) error {
 	r.line.say("in the first %v: connection attempts %v", first, out.Attempts)
 	if err := r.pause(ctx, r.settings.outage-first); err != nil {
 		return err
+	}
+	// An outage in which nothing was handed over would measure nothing.
+	for r.handed.Load() == offered && r.mistake.Load() == nil {
+		if err := r.pause(ctx, time.Millisecond); err != nil {
+			return err
+		}
 	}
 	out.AttemptsAll = since(before, r.network.counts())
 	out.Offered = float64(r.handed.Load()-offered) / time.Since(began).Seconds()
@@ -272,26 +287,26 @@ func (r *outageRun) back(run context.Context, out *outageFigures, stop func()) (
 			return nil, fmt.Errorf("the producer got no ack: %w", err)
 		}
 	}
-	first, acked := time.Now(), r.acked.Load()
-	out.ProbeSeconds, out.ProbeToAck = (probed - began).Seconds(), (time.Duration(r.firstAck.Load()) - probed).Seconds()
-	r.line.say("a message is acked, %.3f s after the probe", out.ProbeToAck)
+	first := time.Duration(r.firstAck.Load())
+	out.ProbeSeconds, out.ProbeToAck = (probed - began).Seconds(), (first - probed).Seconds()
+	out.Backlog = r.backlog.Load()
+	r.line.say("a message is acked, %.3f s after the probe; %d wait", out.ProbeToAck, out.Backlog)
 	stop()
 	starting.Wait()
-	return func() error { return r.drain(run, out, first, acked) }, started
+	return func() error { return r.drain(run, out, first) }, started
 }
 
-// drain waits until all that was handed over is acked, of which so much was acked
-// at first.
-func (r *outageRun) drain(ctx context.Context, out *outageFigures, first time.Time, acked int64) error {
+// drain waits until all that was handed over is acked.
+func (r *outageRun) drain(ctx context.Context, out *outageFigures, first time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, r.settings.drain)
 	defer cancel()
-	out.Backlog = r.handed.Load() - acked
 	if err := r.producer.Flush(ctx); err != nil {
 		return err
 	}
-	out.DrainSeconds = time.Since(first).Seconds()
-	out.Drain = float64(out.Backlog) / out.DrainSeconds
-	r.line.say("%d messages drained in %.1f s, %.0f a second", out.Backlog, out.DrainSeconds, out.Drain)
+	out.DrainSeconds = (r.line.now() - first).Seconds()
+	drained := r.handed.Load() - r.settled.Load()
+	out.Drain = float64(drained) / out.DrainSeconds
+	r.line.say("%d messages drained in %.1f s, %.0f a second", drained, out.DrainSeconds, out.Drain)
 	return nil
 }
 
