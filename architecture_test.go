@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"internal/optiontext": {"."},
 	"internal/gatefile":   {".", "gateway/access", "internal/optiontext", "internal/properties", "go.yaml.in/yaml/..."},
 	"internal/listen":     {"internal/conn", "github.com/coreos/go-systemd/...", "golang.org/x/net/netutil", "golang.org/x/sys/..."},
+	"internal/profiles":   {},
 	// Who may use it.
 	"gateway/access": {"gateway", "github.com/go-jose/go-jose/...", "golang.org/x/crypto/bcrypt", "golang.org/x/time/rate"},
 	// Judges and embedded brokers know nothing of the engine that they judge.

@@ -41,6 +41,7 @@ may do what). SIGHUP reads credentials, principals and certificates again.`
 type serve struct {
 	connection  connection
 	listen      string
+	debugListen string
 	ack         string
 	acks        string
 	compression string

@@ -35,6 +35,7 @@ func (s *serve) guardFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.access.JWT.Issuer, "jwt-issuer", "", "the `ISSUER` (claim iss) of JWT")
 	flags.StringVar(&s.access.JWT.Audience, "jwt-audience", "", "the `AUDIENCE` (claim aud) that JWT must be made for")
 	flags.StringVar(&s.access.JWT.Principal, "jwt-principal", "", "the `CLAIM` of JWT that names the principal (default sub)")
+	flags.StringVar(&s.debugListen, "debug-listen", "", "serve Go's figures (/debug/metrics) and profiles (/debug/pprof/) on this `HOST:PORT` of the loopback")
 	flags.IntVar(&s.limits.connections, "max-connections", 20_000, "`N` connections at once; more wait (0: no limit)")
 	flags.IntVar(&s.limits.header, "max-header", 64<<10, "largest header of a request, in `BYTES`")
 	flags.DurationVar(&s.limits.headerTime, "header-timeout", 10*time.Second, "a client has this `TIME` to send a header")

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ekaf-go/ekaf/internal/listen"
+	"github.com/ekaf-go/ekaf/internal/profiles"
 )
 
 func (s *serve) run(cmd *cobra.Command, _ []string) error {
@@ -26,6 +27,13 @@ func (s *serve) run(cmd *cobra.Command, _ []string) error {
 		closeNow(p.producer)
 		return misused("cannot listen on %s: %w", s.listen, err)
 	}
+	stopProfiles, err := s.serveProfiles(screen)
+	if err != nil {
+		listener.Close()
+		closeNow(p.producer)
+		return err
+	}
+	defer stopProfiles()
 	if s.inTheClear(listener) {
 		screen.say("note: credentials come in the clear: serve TLS (--tls-certificate), or have something in front that does")
 	}
@@ -45,6 +53,21 @@ func (s *serve) run(cmd *cobra.Command, _ []string) error {
 	d.tell(d.notify.Ready())
 	go func() { d.tell(d.notify.Watchdog(ctx.Done())) }()
 	return d.serve(cmd.Context(), listener)
+}
+
+// serveProfiles serves what Go's runtime knows of this process, where the
+// command line asks for it, until it is told to stop.
+func (s *serve) serveProfiles(screen *console) (stop func(), err error) {
+	if s.debugListen == "" {
+		return func() {}, nil
+	}
+	l, err := profiles.Listen(s.debugListen)
+	if err != nil {
+		return nil, misused("cannot listen on %s: %w", s.debugListen, err)
+	}
+	go profiles.Serve(l)
+	screen.say("figures and profiles on http://%s/debug/", l.Addr())
+	return func() { l.Close() }, nil
 }
 
 // reloader reads again, at SIGHUP, what may change while requests are served.

@@ -76,6 +76,31 @@ func TestServeDeliversBeforeItEnds(t *testing.T) {
 	}
 }
 
+// Where asked to, the program tells of itself, and to its own machine alone.
+func TestServeTellsOfItselfOnLoopback(t *testing.T) {
+	s := startServe(t, "-b", "127.0.0.1:9", "--grace", "1s", "--debug-listen", "127.0.0.1:0")
+	_, rest, _ := strings.Cut(s.errOut.String(), "figures and profiles on ")
+	url, _, _ := strings.Cut(rest, "\n")
+	answer, err := http.Get(url + "metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if err != nil || !strings.Contains(string(text), "/gc/heap/allocs:objects ") {
+		t.Errorf("answered %v, %s", err, text)
+	}
+	s.signal(syscall.SIGTERM)
+	if code := s.wait(); code != exitDone {
+		t.Errorf("exit code %d\n%s", code, s.errOut.String())
+	}
+	r := ekafRun(t, "", "serve", "-b", "127.0.0.1:9", "-l", "127.0.0.1:0", "--debug-listen", "0.0.0.0:0")
+	if r.code != exitUsage || !strings.Contains(r.errOut, "loopback only") {
+		t.Errorf("exit code %d, %s", r.code, r.errOut)
+	}
+}
+
 func TestServeSaysWhatWasNotDelivered(t *testing.T) {
 	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
 	c.Stop()
