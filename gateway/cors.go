@@ -18,9 +18,24 @@ func (h *Handler) originAllowed(origin string) bool {
 	return slices.ContainsFunc(h.settings.origins, func(o string) bool { return o == "*" || strings.EqualFold(o, origin) })
 }
 
-// allowOrigin lets pages of allowed origins see the answer. A page of any other
-// origin is refused: a browser sends simple requests without asking first, and
-// hides only the answer.
+// sameOrigin is the standard library's judgement of where a request comes from:
+// by Sec-Fetch-Site, which pages cannot set, or, of older browsers, by the host
+// that Origin names. It is the same for all handlers, and lets safe methods in.
+var sameOrigin = http.NewCrossOriginProtection()
+
+// ofOwnPage reports whether a page of the gateway itself sends the request, such
+// as one that is mounted.
+func ofOwnPage(r *http.Request) bool {
+	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
+		return len(site) == 1 && site[0] == "same-origin"
+	}
+	return r.Method == http.MethodPost && sameOrigin.Check(r) == nil
+}
+
+// allowOrigin lets pages of allowed origins see the answer, and those of the
+// gateway itself, which need no leave of CORS. A page of any other origin is
+// refused: a browser sends simple requests without asking first, and hides only
+// the answer.
 func (x *exchange) allowOrigin() bool {
 	origin := x.r.Header["Origin"]
 	if len(origin) == 0 {
@@ -28,6 +43,9 @@ func (x *exchange) allowOrigin() bool {
 	}
 	header := x.w.Header()
 	header.Add("Vary", "Origin")
+	if len(origin) == 1 && ofOwnPage(x.r) {
+		return true
+	}
 	if len(origin) > 1 || !x.h.originAllowed(origin[0]) {
 		x.refuse(refusal(http.StatusForbidden, "pages of this origin may not use the gateway"))
 		return false

@@ -82,6 +82,18 @@ func (x *exchange) topicOfPath() string {
 	return ""
 }
 
+// pass gives the request to a handler that is mounted.
+func (x *exchange) pass(handler http.Handler) {
+	n := 0
+	for segment := range strings.SplitSeq(x.route.path, "/") {
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			x.r.SetPathValue(strings.TrimSuffix(name, "}"), x.params[n])
+			n++
+		}
+	}
+	handler.ServeHTTP(x.w, x.r)
+}
+
 // parameters are those of the query. nil and a refusal, if it is malformed.
 func (x *exchange) parameters() (url.Values, *StatusError) {
 	if !x.parsed && x.r.URL.RawQuery != "" {

@@ -62,9 +62,13 @@ func Check(options ...Option) error {
 // send their requests elsewhere. Requests are served as before: the server's
 // Shutdown ends them, and the producer's Close delivers what they brought. Streams
 // of records, which may have no end, end here: what was read of them is answered.
+// So does what OnDrain names.
 func (h *Handler) Drain() {
 	h.draining.Store(true)
 	h.streams.hangUp()
+	for _, hook := range h.settings.drains {
+		hook()
+	}
 }
 
 // ServeHTTP implements http.Handler.

@@ -30,6 +30,7 @@ type settings struct {
 	guard       func(*Access) error
 	ready       func() []string
 	mounts      []*route
+	drains      []func()
 }
 
 // limit is what admission control allows.
@@ -172,16 +173,24 @@ type Access struct {
 // Routes for probes (/healthz, /readyz) are not guarded. Default: all are let in.
 func Guard(hook func(*Access) error) Option { return func(s *settings) { s.guard = hook } }
 
-// Mount serves GET of one path, such as /metrics, with a handler of another
-// package. It is guarded if the gateway has a guard.
+// Mount serves GET of a path with a handler of another package. The path is one,
+// such as /metrics, or has {name} in the place of segments, such as
+// /pages/{file}: the handler finds those with PathValue. It is guarded if the
+// gateway has a guard. Paths of the gateway's own stay its own.
 func Mount(path, summary string, handler http.Handler) Option {
 	return func(s *settings) {
 		s.mounts = append(s.mounts, &route{
 			method: http.MethodGet, path: path, guarded: true,
-			serve: func(x *exchange) { handler.ServeHTTP(x.w, x.r) },
+			serve: func(x *exchange) { x.pass(handler) },
 			doc:   doc{tag: "mounted", summary: summary, answers: map[int]string{http.StatusOK: summary}},
 		})
 	}
+}
+
+// OnDrain is called by Drain. What is mounted ends there what has no end of its
+// own, such as a stream of events, which would hold up the server's Shutdown.
+func OnDrain(hook func()) Option {
+	return func(s *settings) { s.drains = append(s.drains, hook) }
 }
 
 // ReadyCheck adds to what /readyz finds: it names what keeps the program from
@@ -206,7 +215,7 @@ func (s *settings) check() error {
 	fault(s.window < 0 || s.windowKeys < 0, "IdempotencyWindow: neither the time nor the number is negative (0: off)")
 	fault(s.streams.atOnce <= 0 || s.streams.idle <= 0 || s.streams.longest <= 0, "Streams: needs 1 or more streams at once, and times above 0")
 	for _, m := range s.mounts {
-		fault(!strings.HasPrefix(m.path, "/") || strings.Contains(m.path, "{"), "Mount: %q is not a path such as /metrics", m.path)
+		fault(!isPattern(m.path), "Mount: %q is not a path such as /metrics or /pages/{file}", m.path)
 	}
 	for _, o := range s.origins {
 		fault(o != "*" && !isOrigin(o), "AllowOrigins: %q is not an origin, such as https://shop.example", o)

@@ -27,6 +27,22 @@ type route struct {
 // maxParams is the most {name} segments of a path.
 const maxParams = 3
 
+// isPattern reports whether a path begins with / and has at most as many {name}
+// segments as there is room for, each of them a segment as a whole.
+func isPattern(path string) bool {
+	names := 0
+	for segment := range strings.SplitSeq(path, "/") {
+		name, rest, found := strings.Cut(strings.TrimPrefix(segment, "{"), "}")
+		if !strings.ContainsAny(segment, "{}") {
+			continue
+		}
+		if names++; !found || name == "" || rest != "" || segment[0] != '{' || strings.Contains(name, "{") {
+			return false
+		}
+	}
+	return strings.HasPrefix(path, "/") && names <= maxParams
+}
+
 // node is a segment of the paths served.
 type node struct {
 	literal map[string]*node

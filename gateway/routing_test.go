@@ -69,8 +69,58 @@ func TestMount(t *testing.T) {
 	if w := d.ask("POST /metrics", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
 		t.Errorf("answered %d %s", w.Code, w.Body)
 	}
-	if _, err := gateway.New(d.producer, gateway.Mount("metrics", "", metrics)); err == nil {
-		t.Error("a path without / was mounted")
+	for _, path := range []string{"metrics", "/{", "/{}", "/a{b}", "/{a}b", "/{{a}}", "/}", "/{a}/{b}/{c}/{d}"} {
+		if err := gateway.Check(gateway.Mount(path, "", metrics)); err == nil {
+			t.Errorf("%q was mounted", path)
+		}
+	}
+}
+
+// TestMountedPatterns: segments that have a name, beside paths that are one, and
+// the root.
+func TestMountedPatterns(t *testing.T) {
+	page := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, text+" "+r.PathValue("a")+" "+r.PathValue("b"))
+		})
+	}
+	asked := 0
+	d := open(t, behind{gateway: []gateway.Option{
+		gateway.Mount("/", "The page", page("root")), gateway.Mount("/p/live", "Live", page("live")),
+		gateway.Mount("/p/{a}", "Files", page("one")), gateway.Mount("/p/{a}/{b}", "Files", page("two")),
+		gateway.Guard(func(a *gateway.Access) error {
+			asked++
+			if a.Route == "/p/{a}" {
+				return errors.New("not for you")
+			}
+			return nil
+		}),
+	}})
+	d.want(d.ask("GET /", ""), 200, "root  ")
+	d.want(d.ask("GET /p/live", ""), 200, "live  ")
+	d.want(d.ask("GET /p/x", ""), 403, `{"error":"not for you"}`)
+	d.want(d.ask("GET /p/x/y", ""), 200, "two x y")
+	d.want(d.ask("POST /", ""), 405, `{"error":"POST is not served here; GET, HEAD, OPTIONS are"}`)
+	if w := d.ask("GET /p", ""); w.Code != 404 {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	if asked != 4 {
+		t.Errorf("the guard was asked %d times", asked)
+	}
+	if document := d.ask("GET /openapi.json", "").Body.String(); !strings.Contains(document, `"/p/{a}/{b}"`) || !strings.Contains(document, `"get_p_a_b"`) {
+		t.Error("what is mounted is not in the document")
+	}
+}
+
+func TestDrainEndsWhatIsMounted(t *testing.T) {
+	var ended []string
+	note := func(name string) gateway.Option {
+		return gateway.OnDrain(func() { ended = append(ended, name) })
+	}
+	d := open(t, behind{gateway: []gateway.Option{note("a"), note("b")}})
+	d.Drain()
+	if !slices.Equal(ended, []string{"a", "b"}) {
+		t.Errorf("ended: %q", ended)
 	}
 }
 
@@ -183,6 +233,32 @@ func TestCORS(t *testing.T) {
 		w := d.ask(line, "x", "Origin", "https://evil.example")
 		if w.Code != 403 || w.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s of another page answered %d with %v", line, w.Code, w.Header())
+		}
+	}
+	// Pages of the gateway itself need no leave, and the browser alone says which they are.
+	for _, c := range []struct {
+		header []string
+		status int
+	}{
+		{[]string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
+		{[]string{"Origin", "http://other.example.com", "Sec-Fetch-Site", "same-site"}, 403},
+		{[]string{"Origin", "http://example.com", "Sec-Fetch-Site", "cross-site"}, 403},
+		{[]string{"Origin", "http://example.com:81"}, 403},
+		{[]string{"Origin", "null"}, 403},
+		{[]string{"Origin", "http://example.com", "Origin", "http://example.com"}, 403},
+		{[]string{"Origin", "http://example.com", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site", "same-origin"}, 403},
+	} {
+		if w := d.ask("POST /v1/topics/events", "y", c.header...); w.Code != c.status {
+			t.Errorf("%q: %d", c.header, w.Code)
+		}
+	}
+	for _, header := range [][]string{
+		{"Origin", "https://behind-a-proxy.example", "Sec-Fetch-Site", "same-origin"},
+		{"Origin", "http://example.com"}, // the host that httptest asks for
+	} {
+		w := open(t, behind{}).ask("POST /v1/topics/events", "y", header...)
+		if w.Code != 202 || w.Header().Get("Access-Control-Allow-Origin") != "" || w.Header().Get("Vary") != "Origin" {
+			t.Errorf("%q: %d with %v", header, w.Code, w.Header())
 		}
 	}
 	if w := open(t, behind{gateway: []gateway.Option{gateway.AllowOrigins("*")}}).ask("POST /v1/beacon/events", "x", "Origin", "https://any.example"); w.Code != 204 {
