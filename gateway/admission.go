@@ -13,6 +13,7 @@ type admission struct {
 	queued atomic.Int64
 	queue  int64
 	wait   time.Duration
+	full   atomic.Int64 // requests turned away
 }
 
 func newAdmission(l limit) *admission {
@@ -28,6 +29,7 @@ func (a *admission) enter(ctx context.Context) bool {
 	}
 	if a.queued.Add(1) > a.queue {
 		a.queued.Add(-1)
+		a.full.Add(1)
 		return false
 	}
 	defer a.queued.Add(-1)
@@ -37,6 +39,7 @@ func (a *admission) enter(ctx context.Context) bool {
 	case a.turns <- struct{}{}:
 		return true
 	case <-timer.C:
+		a.full.Add(1)
 	case <-ctx.Done():
 	}
 	return false

@@ -15,12 +15,22 @@ import (
 type bodyMemory struct {
 	limit int64
 	used  atomic.Int64
+	full  atomic.Int64 // how often there was no room
 }
 
 // smallBody is what is read without a look at the account.
 const smallBody = 16 << 10
 
+// take charges what a request cannot go on without.
 func (m *bodyMemory) take(n int64) bool {
+	if m.try(n) {
+		return true
+	}
+	m.full.Add(1)
+	return false
+}
+
+func (m *bodyMemory) try(n int64) bool {
 	if m.used.Add(n) <= m.limit {
 		return true
 	}
@@ -73,7 +83,7 @@ func (x *exchange) settle(buf *[]byte) {
 	if n <= 0 {
 		return
 	}
-	if !x.h.bodies.take(n) {
+	if !x.h.bodies.try(n) {
 		*buf = nil
 		return
 	}

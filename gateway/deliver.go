@@ -52,6 +52,7 @@ func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *Statu
 	if m.waits() {
 		if x.h.waiting.Add(1) > int64(x.h.settings.maxWaiting) {
 			x.h.waiting.Add(-1)
+			x.h.tooManyWaiting.Add(1)
 			return &StatusError{Status: http.StatusServiceUnavailable, RetryAfter: retryAfter, failed: true, Message: "too many requests wait for Kafka: try again later"}
 		}
 		defer x.h.waiting.Add(-1)

@@ -18,6 +18,8 @@ type exchange struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	route     *route
+	began     time.Time
+	tally     *tally // where the answer is counted
 	params    [maxParams]string
 	principal string
 	query     url.Values // parsed at the first look
@@ -46,11 +48,14 @@ const (
 )
 
 func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
-	x.h, x.w, x.r = h, w, r
+	x.h, x.w, x.r, x.began = h, w, r, time.Now()
+	h.inFlight.Add(1)
 }
 
 func (x *exchange) end() {
 	x.h.bodies.give(x.charged)
+	x.h.inFlight.Add(-1)
+	x.tally.count(x.r.Method, x.status, time.Since(x.began))
 	clear(x.msgs) // what it held of the request, and no more than that: most have one message
 	body, packed, msgs, lines, out := x.body, x.packed, x.msgs, x.lines, x.out
 	failed := x.delivery.failed
@@ -91,7 +96,10 @@ func (x *exchange) pass(handler http.Handler) {
 			n++
 		}
 	}
-	handler.ServeHTTP(x.w, x.r)
+	handler.ServeHTTP(seen{x.w, &x.status}, x.r)
+	if x.status == 0 {
+		x.status = http.StatusOK // as net/http answers for a handler that wrote nothing
+	}
 }
 
 // parameters are those of the query. nil and a refusal, if it is malformed.

@@ -23,6 +23,10 @@ type Handler struct {
 	repeats  *repeats
 	streams  streams
 	draining atomic.Bool
+
+	inFlight       atomic.Int64
+	tooManyWaiting atomic.Int64 // requests that MaxWaiting turned away
+	unmatched      tally        // of paths that are not served
 }
 
 // New makes the handler of a producer, which stays the caller's: it is to be
@@ -42,6 +46,7 @@ func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
 	h := &Handler{producer: producer, settings: s, table: routes(s.mounts)}
 	h.router = newRouter(h.table)
 	h.openapi = describe(h.table)
+	h.unmatched.pattern = NoRoute
 	h.topics = newTopics(producer, s.maxPending)
 	h.bodies.limit = s.bodyMemory
 	h.safe = newAdmission(s.safe)
@@ -78,9 +83,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.end()
 	n := h.router.find(r.URL.Path, &x.params)
 	if n == nil {
+		x.tally = &h.unmatched
 		x.refuse(refusal(http.StatusNotFound, "there is nothing at this path; /openapi.json lists what there is"))
 		return
 	}
+	x.tally = &n.tally
 	x.handle(n)
 }
 

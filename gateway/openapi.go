@@ -159,3 +159,32 @@ func routes(mounts []*route) []*route {
 	}
 	return table
 }
+
+// RouteInfo describes a route, for documents.
+type RouteInfo struct {
+	Method, Path string
+	Group        string // of routes that belong together
+	Summary      string
+	Body         string // what the body may be; "": there is none
+	Answers      []AnswerInfo
+}
+
+// AnswerInfo is what a route answers beside the statuses that all share.
+type AnswerInfo struct {
+	Status int
+	About  string
+}
+
+// RouteTable lists the routes. It is the source of /openapi.json too.
+func RouteTable() []RouteInfo {
+	var list []RouteInfo
+	for _, r := range routes(nil) {
+		info := RouteInfo{Method: r.method, Path: r.path, Group: r.doc.tag, Summary: r.doc.summary, Body: r.doc.body}
+		for status, about := range r.doc.answers {
+			info.Answers = append(info.Answers, AnswerInfo{status, about})
+		}
+		slices.SortFunc(info.Answers, func(a, b AnswerInfo) int { return a.Status - b.Status })
+		list = append(list, info)
+	}
+	return list
+}

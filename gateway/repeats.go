@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,8 @@ type repeats struct {
 	byKey map[string]*repeat
 	order *list.List // of *repeat, as they came
 	bytes int        // of the answers kept
+
+	replayed atomic.Int64
 }
 
 // repeat is a request that may come again.
@@ -190,6 +193,7 @@ func (x *exchange) repeatAnswer(r *repeat) {
 		return
 	}
 	header := x.w.Header()
+	x.h.repeats.replayed.Add(1)
 	header.Set("Idempotent-Replayed", "true")
 	if r.retry > 0 {
 		header.Set("Retry-After", seconds(r.retry))

@@ -1,6 +1,9 @@
 package gateway
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // entryQueue is between the two goroutines of a stream.
 type entryQueue struct {
@@ -84,6 +87,7 @@ func (q *entryQueue) drop(memory *bodyMemory) {
 type streams struct {
 	mu   sync.Mutex // guards the following
 	open map[*stream]struct{}
+	full atomic.Int64 // streams turned away
 }
 
 // enter reports whether one more stream may open.
@@ -91,6 +95,7 @@ func (ss *streams) enter(s *stream, most int) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if len(ss.open) >= most {
+		ss.full.Add(1)
 		return false
 	}
 	if ss.open == nil {
@@ -104,6 +109,12 @@ func (ss *streams) leave(s *stream) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	delete(ss.open, s)
+}
+
+func (ss *streams) count() int64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return int64(len(ss.open))
 }
 
 // hangUp ends the streams that have no end of their own: each is answered for

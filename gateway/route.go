@@ -49,6 +49,7 @@ type node struct {
 	any     *node
 	routes  []*route // those that end here, one for each method
 	allow   string   // their methods, as the header Allow wants them
+	tally   tally
 }
 
 // router finds the routes of a path. Its own because the table also makes the
@@ -64,6 +65,7 @@ func newRouter(table []*route) *router {
 		}
 		n.routes = append(n.routes, r)
 		n.allow = allowed(n.routes)
+		n.tally.pattern = r.path
 	}
 	return rt
 }

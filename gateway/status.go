@@ -129,3 +129,25 @@ func terse(kind, err error, failure *ekaf.DeliveryError) string {
 // isRefusedRecord: the broker has nothing against us but against the record:
 // INVALID_TIMESTAMP, POLICY_VIOLATION, INVALID_RECORD.
 func isRefusedRecord(code int16) bool { return code == 32 || code == 44 || code == 87 }
+
+// StatusInfo is what an error of the producer is answered with.
+type StatusInfo struct {
+	Err        error
+	Status     int
+	RetryAfter time.Duration // 0: the client is not told to try again
+	When       string
+}
+
+// StatusTable lists the errors of the producer in the order in which they are
+// looked for, and what each is answered with.
+func StatusTable() []StatusInfo {
+	var list []StatusInfo
+	for _, m := range meanings {
+		list = append(list, StatusInfo{m.err, m.status, m.retry, m.when})
+	}
+	return append(list,
+		StatusInfo{nil, http.StatusUnprocessableEntity, 0, "Kafka refuses the record itself (INVALID_RECORD, INVALID_TIMESTAMP, POLICY_VIOLATION)"},
+		StatusInfo{nil, http.StatusBadGateway, 0, "Kafka refuses it for another reason, and would again"},
+		StatusInfo{nil, http.StatusServiceUnavailable, retryAfter, "anything else: no answer from Kafka"},
+	)
+}

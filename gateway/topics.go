@@ -19,6 +19,7 @@ type topics struct {
 	limit    int
 
 	byName atomic.Pointer[map[string]*ekaf.TopicProducer]
+	full   atomic.Int64 // how often limit turned a name away
 
 	mu      sync.Mutex // guards the following, and changes of byName
 	pending map[string]*ekaf.TopicProducer
@@ -56,6 +57,7 @@ func (ts *topics) begin(name string) (*ekaf.TopicProducer, error) {
 	if len(ts.pending) >= ts.limit {
 		maps.DeleteFunc(ts.pending, func(_ string, tp *ekaf.TopicProducer) bool { return isKnown(tp) })
 		if len(ts.pending) >= ts.limit {
+			ts.full.Add(1)
 			return nil, &StatusError{
 				Status: http.StatusServiceUnavailable, RetryAfter: retryAfter, failed: true,
 				Message: "too many topics were asked for that are not known to exist",
@@ -72,6 +74,12 @@ func (ts *topics) begin(name string) (*ekaf.TopicProducer, error) {
 	ts.byName.Store(&grown)
 	ts.pending[name] = tp
 	return tp, nil
+}
+
+func (ts *topics) countPending() int64 {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return int64(len(ts.pending))
 }
 
 // isKnown asks without waiting.
