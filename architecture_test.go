@@ -45,15 +45,16 @@ var arrows = map[string][]string{
 		".", "internal/conn", "github.com/twmb/franz-go/pkg/sasl/...", "github.com/jcmturner/gokrb5/...",
 		"github.com/pavlo-v-chernykh/keystore-go/...", "software.sslmate.com/...",
 	},
-	"internal/docs": {".", "gateway", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/docs": {".", "gateway", "gateway/gatewayprom", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
 	// What others observe a producer with stands above the product, and shares one table.
 	"internal/metrics": {".", "internal/worker", "github.com/twmb/franz-go/pkg/kerr"},
 	"ekafslog":         {"."},
 	"ekafotel":         {".", "internal/metrics", "go.opentelemetry.io/otel/..."},
 	"ekafprom":         {".", "internal/metrics", "github.com/prometheus/client_golang/prometheus"},
 	// The HTTP door, and the taking apart of what comes through it.
-	"gateway":          {".", "internal/payload", "github.com/klauspost/compress/..."},
-	"internal/payload": {},
+	"gateway":             {".", "internal/histogram", "internal/payload", "github.com/klauspost/compress/..."},
+	"internal/payload":    {},
+	"gateway/gatewayprom": {"gateway", "ekafprom", "internal/metrics", "github.com/prometheus/client_golang/prometheus"},
 	// What "ekaf serve" reads and listens with.
 	"internal/optiontext": {"."},
 	"internal/gatefile":   {".", "gateway/access", "internal/optiontext", "internal/properties", "go.yaml.in/yaml/..."},

@@ -27,6 +27,7 @@ func TopicLabel(label func(topic string) string) Option {
 type Collector struct {
 	source Source
 	label  func(string) string
+	own    *ownLabels // nil: label decides
 	rows   []row
 }
 
@@ -63,33 +64,24 @@ func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. It walks all workers once, and holds
 // each one's lock for a moment.
 func (c *Collector) Collect(samples chan<- prometheus.Metric) {
-	snapshot := metrics.Take(c.source.Stats(), c.label)
+	stats, label := c.source.Stats(), c.label
+	if c.own != nil {
+		label = c.own.label(stats)
+	}
+	snapshot := metrics.Take(stats, label)
 	for i := range c.rows {
 		r := &c.rows[i]
 		// A metric that cannot be one, such as a label that is not UTF-8, becomes
 		// an error of the scrape that names it.
-		give := func(m prometheus.Metric, err error) {
+		r.Values(snapshot, func(value float64, labels ...string) {
+			m, err := prometheus.NewConstMetric(r.desc, r.kind, value, labels...)
 			if err != nil {
 				m = prometheus.NewInvalidMetric(r.desc, err)
 			}
 			samples <- m
-		}
-		r.Values(snapshot, func(value float64, labels ...string) {
-			give(prometheus.NewConstMetric(r.desc, r.kind, value, labels...))
 		})
 		r.Histograms(snapshot, func(h ekaf.Histogram, labels ...string) {
-			give(histogram(r.desc, h, labels))
+			samples <- NewHistogram(r.desc, h, labels...)
 		})
 	}
-}
-
-// histogram adds the buckets up, as Prometheus has them.
-func histogram(desc *prometheus.Desc, h ekaf.Histogram, labels []string) (prometheus.Metric, error) {
-	buckets := make(map[float64]uint64, ekaf.LatencyBuckets-1)
-	var below uint64
-	for i, bound := range ekaf.LatencyBounds() {
-		below += uint64(h.Counts[i])
-		buckets[bound.Seconds()] = below
-	}
-	return prometheus.NewConstHistogram(desc, uint64(h.Count()), h.Sum.Seconds(), buckets, labels...)
 }

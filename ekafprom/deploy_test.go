@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ekaf-go/ekaf/gateway/gatewayprom"
 	"github.com/ekaf-go/ekaf/internal/metrics"
 )
 
@@ -66,11 +67,28 @@ func ruleExpressions(t *testing.T) (list []string) {
 	return list
 }
 
-// The dashboard and the alert rules name nothing that a producer does not have,
-// and the dashboard shows each metric.
-func TestDeployNamesWhatThereIs(t *testing.T) {
-	names := map[string]metrics.Metric{}
+// shownMetric is a metric of the producer or of the gateway.
+type shownMetric struct {
+	Name   string
+	Kind   metrics.Kind
+	Labels []string
+}
+
+func shownMetrics() (list []shownMetric) {
 	for _, m := range metrics.Table() {
+		list = append(list, shownMetric{m.Name, m.Kind, m.Labels})
+	}
+	for _, m := range gatewayprom.Table() {
+		list = append(list, shownMetric{m.Name, m.Kind, m.Labels})
+	}
+	return list
+}
+
+// The dashboard and the alert rules name nothing that neither a producer nor a
+// gateway has, and the dashboard shows each metric.
+func TestDeployNamesWhatThereIs(t *testing.T) {
+	names := map[string]shownMetric{}
+	for _, m := range shownMetrics() {
 		names[m.Name] = m
 		if m.Kind == metrics.Histogram {
 			names[m.Name+"_bucket"] = m
@@ -86,7 +104,7 @@ func TestDeployNamesWhatThereIs(t *testing.T) {
 	for i, expr := range append(slices.Clone(dashboard), rules...) {
 		found := name.FindAllStringSubmatch(expr, -1)
 		if len(found) == 0 || strings.Count(expr, "(") != strings.Count(expr, ")") || strings.Count(expr, "{") != strings.Count(expr, "}") {
-			t.Errorf("not a query of a producer: %s", expr)
+			t.Errorf("not a query of these: %s", expr)
 		}
 		for _, match := range found {
 			m, ok := names[match[1]]
@@ -101,7 +119,7 @@ func TestDeployNamesWhatThereIs(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range metrics.Table() {
+	for _, m := range shownMetrics() {
 		if !shown[m.Name] {
 			t.Errorf("the dashboard does not show %s", m.Name)
 		}

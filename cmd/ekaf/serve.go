@@ -29,7 +29,7 @@ after: what the answer "accepted" was given for waits in memory, within
                                     kafboy's routes, each also under /safe/
   POST /v1/topics/TOPIC?ack=buffered|kafka
                                     any body as it is; NDJSON one message a line
-  GET  /healthz, /readyz, /openapi.json
+  GET  /healthz, /readyz, /metrics, /openapi.json
 
 SIGINT or SIGTERM ends it in order, within --grace: /readyz says no, requests
 under way are answered, what they brought is delivered. Exit code 0 if all was.
@@ -57,6 +57,7 @@ type serve struct {
 	window      time.Duration
 	grace       time.Duration
 	drainDelay  time.Duration
+	topicLabels int // of /metrics
 	tls         listen.TLS
 	access      access.Config
 	principal   string // the name of client certificates
@@ -113,6 +114,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	flags.DurationVar(&s.safeWait, "safe-wait", 100*time.Millisecond, "under /safe/, a request waits at most this `TIME` for its turn")
 	flags.StringArrayVar(&s.origins, "allow-origin", nil, "pages of this `ORIGIN`, such as https://shop.example, may use the raw routes (CORS); may be repeated")
 	flags.DurationVar(&s.window, "idempotency-window", 10*time.Minute, "an Idempotency-Key is remembered for this `TIME`")
+	flags.IntVar(&s.topicLabels, "metric-topics", 100, "/metrics tells `N` topics apart, and counts the others together")
 	flags.DurationVar(&s.grace, "grace", 10*time.Second, "after SIGINT or SIGTERM, end within this `TIME`")
 	flags.DurationVar(&s.drainDelay, "drain-delay", 0, "after SIGINT or SIGTERM, serve on for this `TIME` while /readyz says no, so that load balancers notice")
 	for flag, values := range map[string][]string{

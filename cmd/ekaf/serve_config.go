@@ -176,9 +176,14 @@ func (s *serve) plan(cmd *cobra.Command, g given, screen *console) (*plan, error
 		p.secure, err = listen.NewSecure(s.tls, slog.New(slog.NewTextHandler(serverLog{screen}, nil)))
 		keep(err)
 	}
+	shown := newExposition()
+	options = append(options, shown.mount())
 	if len(faults.Faults) == 0 {
 		p.handler, err = gateway.New(p.producer, options...)
 		keep(err)
+	}
+	if len(faults.Faults) == 0 {
+		shown.fill(p.producer, p.handler, s.topicLabels)
 	}
 	if len(faults.Faults) > 0 {
 		if p.producer != nil {

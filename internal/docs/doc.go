@@ -6,6 +6,7 @@
 //	worker.RulingOf ──┼──► tables ──►   docs/errors.md        between
 //	CanMove × 3 ──────┤                 docs/architecture.md  <!-- made: NAME --> and <!-- end -->
 //	metrics.Table ────┤                 docs/metrics.md
+//	gatewayprom.Table ┤
 //	gateway's tables ─┘                 docs/gateway.md
 //
 //	README.md, docs/*.md ──► blocks of Go ──► gofmt, go build, and the README's program is run

@@ -34,7 +34,7 @@ func TestDocs(t *testing.T) {
 			"worker states": Machine(worker.States(), worker.CanMove),
 			"batch states":  Machine(batch.States(), batch.CanMove),
 		},
-		"docs/metrics.md": {"metrics": Metrics(), "buckets": Buckets(), "reasons": Reasons()},
+		"docs/metrics.md": {"metrics": Metrics(), "gateway metrics": GatewayMetrics(), "buckets": Buckets(), "reasons": Reasons()},
 		"docs/gateway.md": {"gateway routes": GatewayRoutes(), "gateway statuses": GatewayStatuses()},
 	}
 	for name, parts := range made {

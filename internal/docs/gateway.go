@@ -7,6 +7,7 @@ import (
 
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/gateway"
+	"github.com/ekaf-go/ekaf/gateway/gatewayprom"
 )
 
 // GatewayRoutes is the table of the gateway's routes. Those under /safe/ are
@@ -52,4 +53,17 @@ func GatewayStatuses() string {
 		rows = append(rows, []string{fmt.Sprintf("%d %s", s.Status, http.StatusText(s.Status)), orDash(retry), s.When, orDash(code(names[s.Err]))})
 	}
 	return table("status|Retry-After|when|error", rows)
+}
+
+// GatewayMetrics is the table of what a gateway shows to Prometheus.
+func GatewayMetrics() string {
+	var rows [][]string
+	for _, m := range gatewayprom.Table() {
+		var labels []string
+		for _, l := range m.Labels {
+			labels = append(labels, code(l))
+		}
+		rows = append(rows, []string{code(m.Name), m.Kind.String(), strings.Join(labels, ", "), m.Help})
+	}
+	return table("Prometheus|kind|labels|what it says", rows)
 }
