@@ -9,7 +9,8 @@
 //	   --brokers, -X, --config ─► internal/properties ───────┤
 //	                                                         ├─► ekaf.Producer   produce, demo, bench
 //	                                                         ├─► internal/cluster topics, bench
-//	                                                         └─► ekaftest        mock, demo, bench
+//	                                                         ├─► ekaftest        mock, dev, demo, bench
+//	                                                         └─► gateway         serve, dev
 //
 // Exit codes: 0 all delivered, or all done; 1 some not; 2 wrong usage.
 package main

@@ -45,7 +45,7 @@ values as a list, then partition and offsets. It ends at SIGINT, or with
 }
 
 func (m *mock) run(cmd *cobra.Command) error {
-	options, topics, err := m.options()
+	options, topics, err := brokerOptions("--listen", m.listen, m.topics)
 	if err != nil {
 		return err
 	}
@@ -72,14 +72,16 @@ func (m *mock) run(cmd *cobra.Command) error {
 	return err
 }
 
-func (m *mock) options() ([]ekaftest.Option, []string, error) {
-	host, portText, err := net.SplitHostPort(m.listen)
+// brokerOptions are those of an embedded broker, from what the flags say; the
+// flag is the one that says where it listens.
+func brokerOptions(flag, listen string, given []string) ([]ekaftest.Option, []string, error) {
+	host, portText, err := net.SplitHostPort(listen)
 	if err != nil {
-		return nil, nil, misused("--listen must be HOST:PORT, for example 127.0.0.1:9092")
+		return nil, nil, misused("%s must be HOST:PORT, for example 127.0.0.1:9092", flag)
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
-		return nil, nil, misused("--listen must end in a port from 0 to 65535")
+		return nil, nil, misused("%s must end in a port from 0 to 65535", flag)
 	}
 	var options []ekaftest.Option
 	if host != "" {
@@ -89,7 +91,7 @@ func (m *mock) options() ([]ekaftest.Option, []string, error) {
 		options = append(options, ekaftest.Ports(int(port)))
 	}
 	var topics []string
-	for _, t := range m.topics {
+	for _, t := range given {
 		name, partitions, err := topicAndPartitions(t)
 		if err != nil {
 			return nil, nil, err
@@ -99,6 +101,9 @@ func (m *mock) options() ([]ekaftest.Option, []string, error) {
 	}
 	return options, topics, nil
 }
+
+// maxPartitions is the most that a topic of the embedded broker gets.
+const maxPartitions = 10_000
 
 // topicAndPartitions reads NAME:PARTITIONS; a name alone has one partition.
 func topicAndPartitions(text string) (string, int32, error) {
@@ -110,7 +115,7 @@ func topicAndPartitions(text string) (string, int32, error) {
 			n = 0
 		}
 	}
-	if name == "" || n == 0 || n > 10_000 {
+	if name == "" || n == 0 || n > maxPartitions {
 		return "", 0, misused("--topic must be NAME:PARTITIONS, with 1 to 10000 partitions, not %q", text)
 	}
 	return name, int32(n), nil
@@ -124,7 +129,7 @@ type lane struct {
 // consumerView prints each message once, as a consumer gets them.
 type consumerView struct {
 	broker *ekaftest.Cluster
-	topics []string
+	topics []string // nil: all that there are
 	out    io.Writer
 	seen   map[lane]int64 // the next offset not printed yet
 	count  int
@@ -151,7 +156,14 @@ func (v *consumerView) follow(ctx context.Context, n int) (int, error) {
 
 // print shows what is new, a line for each run of messages of one partition.
 func (v *consumerView) print() error {
-	for _, topic := range v.topics {
+	topics := v.topics
+	if topics == nil {
+		var err error
+		if topics, err = v.broker.Topics(); err != nil {
+			return fmt.Errorf("cannot list the topics: %w", err)
+		}
+	}
+	for _, topic := range topics {
 		messages, err := v.broker.Consume(topic)
 		if err != nil {
 			return fmt.Errorf("cannot read %s back: %w", topic, err)

@@ -35,7 +35,7 @@ func newRoot() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newProduce(), newServe(), newDemo(), newBench(), newMock(), newTopics(), newVersion(), newOptionsHelp())
+	root.AddCommand(newProduce(), newServe(), newDev(), newDemo(), newBench(), newMock(), newTopics(), newVersion(), newOptionsHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	nameEnvironment(root)
 	return root

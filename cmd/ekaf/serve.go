@@ -62,6 +62,7 @@ type serve struct {
 	access      access.Config
 	principal   string // the name of client certificates
 	limits      limits
+	listening   func(url string) // told when requests are taken; nil: nobody is
 }
 
 // limits of connections: a client that sends or reads slower is not served, so

@@ -50,6 +50,9 @@ func (s *serve) run(cmd *cobra.Command, _ []string) error {
 	r := &reloader{serve: s, flags: cmd.Flags(), given: g, plan: p, door: d}
 	r.begin(ctx)
 	screen.say("listening on %s://%s%s", scheme, listener.Addr(), map[bool]string{true: " (systemd's socket)"}[activated])
+	if s.listening != nil {
+		s.listening(reachable(scheme, listener.Addr()))
+	}
 	d.tell(d.notify.Ready())
 	go func() { d.tell(d.notify.Watchdog(ctx.Done())) }()
 	return d.serve(cmd.Context(), listener)

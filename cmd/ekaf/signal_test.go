@@ -26,6 +26,14 @@ type child struct {
 
 func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
+	c := prepareChild(t, args...)
+	c.start()
+	return c
+}
+
+// prepareChild makes a child that has not begun.
+func prepareChild(t *testing.T, args ...string) *child {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -40,14 +48,18 @@ func startChild(t *testing.T, args ...string) *child {
 		t.Fatal(err)
 	}
 	c.lines = bufio.NewScanner(errOut)
+	return c
+}
+
+func (c *child) start() {
+	c.t.Helper()
 	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	c.t.Cleanup(func() {
 		_ = c.cmd.Process.Kill() // it has ended, unless the test failed
 		_ = c.cmd.Wait()
 	})
-	return c
 }
 
 func (c *child) write(text string) {
