@@ -103,7 +103,7 @@ func (c *call) refuse(i int32, err error) { c.resolve(failedRun(c.place(i), err)
 
 // failedRun is the outcome of one message that no partition answered for.
 func failedRun(place int32, err error) ackRun {
-	return ackRun{first: place, count: 1, partition: -1, offset: -1, err: err}
+	return ackRun{first: place, count: 1, partition: -1, offset: -1, err: &err}
 }
 
 // expect makes room for the outcomes of so many runs.
@@ -157,9 +157,10 @@ func (c *call) answer() Acked {
 
 // runOf is the outcome of an entry's messages.
 func runOf(e batch.Entry, r *batch.Result) ackRun {
-	run := ackRun{first: e.Arg, count: e.Count, partition: r.Partition, worker: int32(r.Worker), offset: -1}
+	run := ackRun{first: e.Arg, count: e.Count, partition: r.Partition, worker: int16(r.Worker), offset: -1}
 	if r.Err != nil {
-		run.err = deliveryError(topicName(r), r)
+		err := error(deliveryError(topicName(r), r))
+		run.err = &err
 		return run
 	}
 	if r.BaseOffset >= 0 {

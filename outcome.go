@@ -39,27 +39,31 @@ type Acked struct {
 	n      int
 	topic  string
 	one    ackRun   // the first run to be answered
-	more   []ackRun // the others
+	more   []ackRun // the others; of many, by their first place
 	places []int32  // place among the runs of each message; nil: its index
 }
 
-// ackRun is the outcome of count messages that one batch carried together.
+// ackRun is the outcome of count messages that one batch carried together. It is
+// small because a full buffer of small messages holds very many of them.
 type ackRun struct {
-	first, count      int32
-	partition, worker int32
-	steps             bool  // each message's offset is one above that of the one before
-	offset            int64 // of the first
-	ms                int64 // timestamp, 0: none
-	err               error
+	first, count int32
+	partition    int32
+	worker       int16
+	steps        bool   // each message's offset is one above that of the one before
+	offset       int64  // of the first
+	ms           int64  // timestamp, 0: none
+	err          *error // nil: acked
 }
 
 // ack is that of the i-th message of the run.
 func (r *ackRun) ack(topic string, i int32) Ack {
-	a := Ack{Topic: topic, Partition: r.partition, Worker: int(r.worker), Offset: r.offset, Err: r.err}
+	a := Ack{Topic: topic, Partition: r.partition, Worker: int(r.worker), Offset: r.offset}
 	if r.steps {
 		a.Offset += int64(i)
 	}
-	if r.err == nil {
+	if r.err != nil {
+		a.Err = *r.err
+	} else {
 		a.Timestamp = time.UnixMilli(r.ms)
 	}
 	return a
@@ -84,14 +88,29 @@ func (a Acked) At(i int) Ack {
 	if a.places != nil {
 		place = a.places[i]
 	}
-	run := &a.one
-	if !run.holds(place) {
+	run := a.run(place)
+	return run.ack(a.topic, place-run.first)
+}
+
+// fewRuns are looked through faster than they are sorted.
+const fewRuns = 32
+
+// run is the one that holds a place. After seal.
+func (a *Acked) run(place int32) *ackRun {
+	if a.one.holds(place) {
+		return &a.one
+	}
+	if len(a.more) > fewRuns {
 		at, _ := slices.BinarySearchFunc(a.more, place, func(r ackRun, place int32) int {
 			return int(r.first + r.count - 1 - place)
 		})
-		run = &a.more[at]
+		return &a.more[at]
 	}
-	return run.ack(a.topic, place-run.first)
+	at := 0
+	for !a.more[at].holds(place) {
+		at++
+	}
+	return &a.more[at]
 }
 
 // All walks the acks in the order of the messages.
@@ -127,7 +146,7 @@ func (a *Acked) add(run ackRun) {
 // seal ends the adding.
 func (a *Acked) seal(places []int32) {
 	a.places = places
-	if len(a.more) > 1 {
+	if len(a.more) > fewRuns {
 		slices.SortFunc(a.more, func(x, y ackRun) int { return int(x.first - y.first) })
 	}
 	if a.n > 0 {

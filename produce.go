@@ -123,18 +123,18 @@ func (t *topic) produceTogether(ctx context.Context, v *view, msgs []Message, si
 	for done := 0; done < len(msgs); size = sizeOf(msgs[done:]) {
 		c, err := t.route(v, &msgs[done], len(msgs)-done, size)
 		if err != nil {
-			o.refuseFrom(msgs, done, nil, err)
+			o.refuseFrom(list{msgs: msgs}, done, err)
 			return
 		}
-		next, err := t.putRun(ctx, c, msgs, done, nil, o)
+		next, err := t.putRun(ctx, c, list{msgs: msgs}, done, o)
 		if err != nil && !errors.Is(err, errChooseAgain) {
-			o.refuseFrom(msgs, next, nil, err)
+			o.refuseFrom(list{msgs: msgs}, next, err)
 			return
 		}
 		done = next
 		if errors.Is(err, errChooseAgain) {
 			if t.closed() {
-				o.refuseFrom(msgs, done, nil, ErrClosed)
+				o.refuseFrom(list{msgs: msgs}, done, ErrClosed)
 				return
 			}
 			if v = t.view.Load(); v == nil {
@@ -148,70 +148,80 @@ func (t *topic) produceTogether(ctx context.Context, v *view, msgs []Message, si
 	}
 }
 
-// refuseFrom notes that the messages from index i of a run on were not accepted.
-func (o *order) refuseFrom(msgs []Message, i int, next []int32, err error) {
-	for i >= 0 && i < len(msgs) {
-		o.refusals = append(o.refusals, refusal{int(o.base) + i, err})
-		i = after(i, next)
+// list is the messages of a call that go to one worker, in their order.
+type list struct {
+	msgs  []Message
+	order []int32 // which of msgs they are; nil: all
+}
+
+func (l list) len() int {
+	if l.order == nil {
+		return len(l.msgs)
+	}
+	return len(l.order)
+}
+
+// index is that of the list's at-th message among the call's.
+func (l list) index(at int) int {
+	if l.order == nil {
+		return at
+	}
+	return int(l.order[at])
+}
+
+// refuseFrom notes that the messages of a list from one on were not accepted.
+func (o *order) refuseFrom(l list, at int, err error) {
+	for ; at < l.len(); at++ {
+		o.refusals = append(o.refusals, refusal{int(o.base) + l.index(at), err})
 	}
 }
 
-// after is the message that follows in a run: the next one, or the one linked.
-func after(i int, next []int32) int {
-	if next == nil {
-		return i + 1
-	}
-	return int(next[i])
-}
-
-// putRun encodes a run of messages into a worker's batch, under one lock. It
-// answers the first message that was not accepted; -1 or past the end: none.
-func (t *topic) putRun(ctx context.Context, c choice, msgs []Message, first int, next []int32, o *order) (int, error) {
-	i, accepted := first, 0
+// putRun encodes the messages of a list, from one on, into a worker's batch, under
+// one lock. It answers the first that was not accepted; the list's end: none.
+func (t *topic) putRun(ctx context.Context, c choice, l list, at int, o *order) (int, error) {
+	first := at
 	for {
 		lane := c.partition.Lane(c.worker)
 		if ok, _ := lane.Begin(c.generation); !ok {
-			return i, errChooseAgain
+			return at, errChooseAgain
 		}
-		var put int
 		var full *memory.Account
-		i, put, full = o.putMany(lane, msgs, i, next)
-		accepted += put
-		if full == nil && o.drains && next == nil {
+		at, full = o.putMany(lane, l, at)
+		if full == nil && o.drains && l.order == nil {
 			o.touch(c, lane.CommitAndDrain())
-			return i, nil
+			return at, nil
 		}
 		buffered := lane.Commit(o.immediate)
 		if full == nil {
 			o.touch(c, buffered)
-			return i, nil
+			return at, nil
 		}
-		if err := t.makeRoom(ctx, full, lane, len(msgs)-accepted, o); err != nil {
-			if accepted > 0 {
+		if err := t.makeRoom(ctx, full, lane, l.len()-at, o); err != nil {
+			if at > first {
 				o.touch(c, buffered)
 			}
 			if errors.Is(err, ErrDropped) {
-				t.dropRun(msgs, i, next, o)
-				return len(msgs), nil
+				t.dropRun(l, at, o)
+				return l.len(), nil
 			}
-			return i, err
+			return at, err
 		}
 	}
 }
 
-// putMany puts messages of a run into a locked lane, until one does not fit. It
-// answers that one, or the end, and how many it put.
-func (o *order) putMany(lane *worker.Lane, msgs []Message, i int, next []int32) (at, put int, full *memory.Account) {
+// putMany puts the messages of a list, from one on, into a locked lane, until one
+// does not fit. It answers that one, or the end.
+func (o *order) putMany(lane *worker.Lane, l list, at int) (next int, full *memory.Account) {
 	sync := o.call != nil && o.call.Inline()
 	var run worker.Run
-	for going := false; i >= 0 && i < len(msgs); i = after(i, next) {
-		m := &msgs[i]
+	for going := false; at < l.len(); at++ {
+		i := l.index(at)
+		m := &l.msgs[i]
 		if len(m.Headers) == 0 && (m.Callback == nil || sync) && m.Timestamp.IsZero() {
 			if !going {
 				run, going = lane.Run(o.shared()), true
 			}
 			if run.Put(m.Key, m.Value, o.arg(i)) {
-				put++
 				continue
 			}
 		}
@@ -222,12 +232,11 @@ func (o *order) putMany(lane *worker.Lane, msgs []Message, i int, next []int32) 
 			bm.Time = m.Timestamp.UnixMilli()
 		}
 		if full = lane.Put(&bm, o.completer(m), o.arg(i)); full != nil {
-			return i, put, full
+			return at, full
 		}
-		put++
 	}
 	run.End()
-	return i, put, nil
+	return at, nil
 }
 
 // shared is who hears of the messages that have no callback of their own.

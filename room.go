@@ -95,12 +95,11 @@ func (t *topic) waitForRoom(ctx context.Context, lane *worker.Lane, o *order) er
 
 // dropRun fails the messages of a run that DropNewest gives up: they count as
 // accepted, and get their outcome.
-func (t *topic) dropRun(msgs []Message, i int, next []int32, o *order) {
-	n := 0
-	for ; i >= 0 && i < len(msgs); i = after(i, next) {
-		done := o.completer(&msgs[i])
-		t.producer.completeOne(t, done, o.arg(i), ErrDropped)
-		n++
+func (t *topic) dropRun(l list, at int, o *order) {
+	n := l.len() - at
+	for ; at < l.len(); at++ {
+		i := l.index(at)
+		t.producer.completeOne(t, o.completer(&l.msgs[i]), o.arg(i), ErrDropped)
 	}
 	t.failures.count(ErrDropped, n)
 	t.producer.emit(t, Event{Kind: EventDropped, Partition: -1, Messages: n, Err: ErrDropped})
@@ -115,7 +114,7 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 		t.mu.Lock()
 		if t.state == TopicClosed {
 			t.mu.Unlock()
-			o.refuseFrom(msgs, i, nil, ErrClosed)
+			o.refuseFrom(list{msgs: msgs}, i, ErrClosed)
 			return true
 		}
 		if t.view.Load() != nil {
@@ -142,9 +141,9 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 		}
 		if err := t.makeRoom(ctx, full, nil, len(msgs)-i, o); err != nil {
 			if err == ErrDropped {
-				t.dropRun(msgs, i, nil, o)
+				t.dropRun(list{msgs: msgs}, i, o)
 			} else {
-				o.refuseFrom(msgs, i, nil, err)
+				o.refuseFrom(list{msgs: msgs}, i, err)
 			}
 			return true
 		}

@@ -6,18 +6,24 @@ import (
 	"sync"
 )
 
-// split is the scratch of a call whose messages go to several workers: a linked
-// list of messages for each, in the order of their first.
+// split is the scratch of a call whose messages go to several workers. The
+// messages are counted by worker, in the order of the workers' first, and then
+// laid out one worker's behind the other's:
+//
+//	messages   0  1  2  3  4  5        runOf  0  1  0  2  1  0
+//	order      0  2  5 │ 1  4 │ 3      runs   from 0, 3, 5
 type split struct {
 	runs  []splitRun
-	next  []int32
+	runOf []int32 // of each message, its place among runs; -1: no partition takes it
+	order []int32 // the messages, run by run
 	slots []int32 // by partition and worker: index into runs plus one
 }
 
 type splitRun struct {
 	choice
-	first, last int32
-	slot        int
+	count int32
+	from  int32 // where its messages begin in order; while they are laid out, where the next one goes
+	slot  int
 }
 
 var splits = sync.Pool{New: func() any { return new(split) }}
@@ -27,8 +33,8 @@ var splits = sync.Pool{New: func() any { return new(split) }}
 func (t *topic) produceSplit(ctx context.Context, v *view, msgs []Message, o *order) {
 	s := splits.Get().(*split)
 	defer s.release()
-	s.prepare(len(msgs), len(v.partitions)*max(t.lanes.Workers, t.lanes.WorkersMax, 1))
 	width := max(t.lanes.Workers, t.lanes.WorkersMax, 1)
+	s.prepare(len(msgs), len(v.partitions)*width)
 	var unkeyed choice
 	for i := range msgs {
 		m := &msgs[i]
@@ -38,13 +44,15 @@ func (t *topic) produceSplit(ctx context.Context, v *view, msgs []Message, o *or
 		}
 		if err != nil {
 			o.refusals = append(o.refusals, refusal{int(o.base) + i, err})
+			s.runOf[i] = -1
 			continue
 		}
 		if m.Key == nil && m.partition == 0 {
 			unkeyed = c
 		}
-		s.add(c, int(c.partition.ID)*width+c.worker, int32(i))
+		s.runOf[i] = s.add(c, int(c.partition.ID)*width+c.worker)
 	}
+	s.layOut()
 	o.arrange(s, len(msgs))
 	for k := range s.runs {
 		t.putSplit(ctx, s, k, msgs, o)
@@ -72,17 +80,15 @@ func (o *order) arrange(s *split, n int) {
 		}
 		o.call.places = places
 	}
-	place := o.base
-	for k := range s.runs {
-		for i := s.runs[k].first; i >= 0; i = s.next[i] {
-			places[o.base+i] = place
-			place++
-		}
+	places = places[o.base:]
+	for place, i := range s.order {
+		places[i] = o.base + int32(place)
 	}
 	// What no partition takes comes last.
+	place := o.base + int32(len(s.order))
 	for _, r := range o.refusals {
 		if i := int32(r.index) - o.base; i >= 0 && int(i) < n {
-			places[r.index] = place
+			places[i] = place
 			place++
 		}
 	}
@@ -91,42 +97,63 @@ func (o *order) arrange(s *split, n int) {
 // putSplit puts one run; if its worker is gone, its messages choose again one by one.
 func (t *topic) putSplit(ctx context.Context, s *split, k int, msgs []Message, o *order) {
 	run := &s.runs[k]
-	i, err := t.putRun(ctx, run.choice, msgs, int(run.first), s.next, o)
+	l := list{msgs, s.order[run.from : run.from+run.count]}
+	at, err := t.putRun(ctx, run.choice, l, 0, o)
 	switch {
 	case err == nil:
 	case errors.Is(err, errChooseAgain):
 		base := o.base
-		for ; i >= 0; i = int(s.next[i]) {
+		for ; at < l.len(); at++ {
+			i := l.index(at)
 			o.base = base + int32(i)
 			t.produce(ctx, msgs[i:i+1], o)
 		}
 		o.base = base
 	default:
-		o.refuseFrom(msgs, i, s.next, err)
+		o.refuseFrom(l, at, err)
 	}
 }
 
 func (s *split) prepare(messages, slots int) {
-	if cap(s.next) < messages {
-		s.next = make([]int32, messages)
+	if cap(s.runOf) < messages {
+		s.runOf, s.order = make([]int32, messages), make([]int32, messages)
 	}
-	s.next = s.next[:messages]
+	s.runOf = s.runOf[:messages]
 	if len(s.slots) < slots {
 		s.slots = make([]int32, slots)
 	}
 	s.runs = s.runs[:0]
 }
 
-func (s *split) add(c choice, slot int, i int32) {
-	s.next[i] = -1
+// add counts a message for a worker, and answers the worker's run.
+func (s *split) add(c choice, slot int) (run int32) {
 	if k := s.slots[slot]; k > 0 {
-		run := &s.runs[k-1]
-		s.next[run.last] = i
-		run.last = i
-		return
+		s.runs[k-1].count++
+		return k - 1
 	}
-	s.runs = append(s.runs, splitRun{choice: c, first: i, last: i, slot: slot})
+	s.runs = append(s.runs, splitRun{choice: c, count: 1, slot: slot})
 	s.slots[slot] = int32(len(s.runs))
+	return int32(len(s.runs)) - 1
+}
+
+// layOut orders the messages by their runs, once all are counted.
+func (s *split) layOut() {
+	total := int32(0)
+	for k := range s.runs {
+		s.runs[k].from = total
+		total += s.runs[k].count
+	}
+	s.order = s.order[:total]
+	for i, k := range s.runOf {
+		if k >= 0 {
+			run := &s.runs[k]
+			s.order[run.from] = int32(i)
+			run.from++
+		}
+	}
+	for k := range s.runs {
+		s.runs[k].from -= s.runs[k].count
+	}
 }
 
 func (s *split) release() {
