@@ -163,6 +163,9 @@ func (p *Producer) reconsider() {
 	}
 }
 
+// Crowded implements sender.Host.
+func (h *host) Crowded() bool { return h.syncing.Load() > 1 }
+
 // Throttled implements sender.Host.
 func (h *host) Throttled(s *sender.Sender, pause time.Duration) {
 	p := h.Producer

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/ekaftest"
@@ -95,6 +99,40 @@ func TestRule16ContextOfACallThatWrites(t *testing.T) {
 		close(d.room)
 		if _, err := p.ProduceSync(t.Context(), "events", ekaf.Value("on a new connection")); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Callers that wait are woken by one answer, and their next messages go out in one
+// request: the first to run lets the others go first (see sender.gather). Without
+// that each round of theirs takes two requests, the first with a single message.
+func TestCallersThatWaitShareRequests(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that who runs first is no matter of luck
+	synctest.Test(t, func(t *testing.T) {
+		const callers, rounds = 16, 50
+		c := ekaftest.Start(t, ekaftest.InMemory(), ekaftest.Topic("events", 1))
+		p, err := ekaf.New(ekaf.Brokers(c.Addrs()...), ekaf.Dialer(c.Dialer()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close(t.Context())
+		if _, err := p.ProduceSync(t.Context(), "events", ekaf.Value("first")); err != nil {
+			t.Fatal(err)
+		}
+		before := c.Requests(kmsg.Produce)
+		var group sync.WaitGroup
+		for range callers {
+			group.Go(func() {
+				for range rounds {
+					if _, err := p.ProduceSync(t.Context(), "events", ekaf.Value("v")); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		if n := c.Requests(kmsg.Produce) - before; n > rounds*3/2 {
+			t.Errorf("%d rounds of %d callers took %d requests", rounds, callers, n)
 		}
 	})
 }

@@ -35,7 +35,8 @@ type Producer struct {
 
 	identities *identity.Source
 	callbacks  *callback.Queue
-	calls      sync.Pool // of *call
+	calls      sync.Pool    // of *call
+	syncing    atomic.Int32 // sync calls under way
 	events     *eventQueue
 	pool       *pool.Pool
 	statsd     *statsdSockets

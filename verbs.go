@@ -254,6 +254,8 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return Acked{}, err
 	}
+	t.producer.syncing.Add(1)
+	defer t.producer.syncing.Add(-1)
 	c := t.newCall(len(msgs), nil)
 	o := order{immediate: true, policy: t.settings.whenFullSync, call: c, drains: true}
 	taken := false

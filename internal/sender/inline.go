@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/worker"
@@ -22,8 +23,21 @@ func (s *Sender) Drain(l *worker.Lane, idle bool) {
 	s.mu.Lock()
 	c := s.enqueue(l, idle)
 	s.mu.Unlock()
+	s.gather()
 	if !s.drainInline(c) {
 		s.poke()
+	}
+}
+
+// gather lets other callers go first, so that one request carries what they bring.
+//
+// Callers that wait are woken together, by one answer. The first to run would send
+// its message alone, and those of all others would wait for the answer to that: two
+// round trips for everybody, one of them with a request of one message. The lane is
+// marked as standing in the queue, so that the others only add to its batch.
+func (s *Sender) gather() {
+	if s.cfg.Host.Crowded() {
+		runtime.Gosched()
 	}
 }
 

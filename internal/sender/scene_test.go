@@ -330,6 +330,8 @@ func (sc *scene) Disconnected(s *Sender, err error, _ time.Duration, first bool)
 	}
 }
 
+func (sc *scene) Crowded() bool { return false }
+
 func (sc *scene) Throttled(_ *Sender, pause time.Duration) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()

@@ -32,6 +32,8 @@ type Host interface {
 	// how long there has been none; first says that the sender was up before, or
 	// that this is its first attempt.
 	Disconnected(s *Sender, err error, down time.Duration, first bool)
+	// Crowded: several callers wait for their acks, or are about to.
+	Crowded() bool
 	// Throttled: the broker asked for a pause.
 	Throttled(s *Sender, pause time.Duration)
 	// Hint: an answer named a new leader (KIP-951).
@@ -198,6 +200,7 @@ func (s *Sender) loop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for s.ctx.Err() == nil {
+		s.gather()
 		s.keepAppointments()
 		s.turn <- struct{}{}
 		next := s.step(time.Now())
