@@ -24,19 +24,20 @@ const module = "github.com/ekaf-go/ekaf"
 var arrows = map[string][]string{
 	".": {
 		"internal/batch", "internal/callback", "internal/clock", "internal/cluster", "internal/conn", "internal/hash", "internal/histogram",
-		"internal/identity", "internal/memory", "internal/pool", "internal/sender", "internal/worker",
+		"internal/identity", "internal/machine", "internal/memory", "internal/pool", "internal/sender", "internal/worker",
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/sasl/...",
 	},
 	"internal/clock":     {},
 	"internal/hash":      {},
 	"internal/histogram": {},
+	"internal/machine":   {},
 	"internal/memory":    {},
-	"internal/batch":     {"internal/memory", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
+	"internal/batch":     {"internal/machine", "internal/memory", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
 	"internal/callback":  {"internal/batch"},
 	"internal/identity":  {"internal/worker"},
 	"internal/pool":      {},
-	"internal/worker":    {"internal/batch", "internal/histogram", "internal/memory", "github.com/twmb/franz-go/pkg/kerr"},
-	"internal/sender":    {"internal/worker", "internal/batch", "internal/conn"},
+	"internal/worker":    {"internal/batch", "internal/histogram", "internal/machine", "internal/memory", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/sender":    {"internal/worker", "internal/batch", "internal/conn", "internal/machine"},
 	"internal/conn":      {"github.com/twmb/franz-go/pkg/..."},
 	"internal/cluster":   {"internal/conn", "github.com/twmb/franz-go/pkg/..."},
 	// The command line's reading of client properties, and the writer of the
@@ -45,7 +46,7 @@ var arrows = map[string][]string{
 		".", "internal/conn", "github.com/twmb/franz-go/pkg/sasl/...", "github.com/jcmturner/gokrb5/...",
 		"github.com/pavlo-v-chernykh/keystore-go/...", "software.sslmate.com/...",
 	},
-	"internal/docs": {".", "gateway", "gateway/gatewayprom", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
+	"internal/docs": {".", "gateway", "gateway/gatewayprom", "internal/sender", "internal/worker", "internal/batch", "internal/metrics", "github.com/twmb/franz-go/pkg/kerr"},
 	// What others observe a producer with stands above the product, and shares one table.
 	"internal/metrics": {".", "internal/worker", "github.com/twmb/franz-go/pkg/kerr"},
 	"ekafslog":         {"."},

@@ -119,6 +119,22 @@ func (h *host) Address(broker int32) (addr string, ok bool) {
 	return b.Addr(), true
 }
 
+// Moved implements sender.Host.
+func (h *host) Moved(s *sender.Sender, from, to sender.State, err error) {
+	p := h.Producer
+	event := Event{
+		Kind: EventConnectionState, Partition: -1, Broker: s.Broker(), From: from.String(), To: to.String(), Err: err,
+	}
+	if p.settings.connectionsPer == PerWorker {
+		for _, l := range s.Lanes() { // there is one, or none any more
+			event.Partition, event.Worker = l.Partition.ID, l.Worker
+			p.emitLane(topicOf(l), l, event)
+			return
+		}
+	}
+	p.emitShared(event)
+}
+
 // Connected implements sender.Host.
 func (h *host) Connected(s *sender.Sender, took time.Duration) {
 	p := h.Producer

@@ -31,6 +31,8 @@ const (
 	EventTopicState
 	// EventWorkerState: a worker's state machine moved. Partition, Worker, Broker, From, To.
 	EventWorkerState
+	// EventConnectionState: the state machine of a broker's connection moved. Broker, From, To, Err (why it is down); no Topic, as it serves all: only the handler that is no single topic's hears of it. With ConnectionsPer(PerWorker): also Topic, Partition, Worker.
+	EventConnectionState
 	// EventTopicUnknown: brokers answer that the topic does not exist. Err.
 	EventTopicUnknown
 	// EventTopicRecreated: the topic was deleted and created again.
@@ -68,6 +70,7 @@ var eventNames = [...]string{
 	EventMaxDowntimeBufferReached: "max_downtime_buffer_reached",
 	EventTopicState:               "topic_state",
 	EventWorkerState:              "worker_state",
+	EventConnectionState:          "connection_state",
 	EventTopicUnknown:             "topic_unknown",
 	EventTopicRecreated:           "topic_recreated",
 	EventLeaderMoved:              "leader_moved",

@@ -123,18 +123,37 @@ func (p *Producer) emitLane(t *topic, l *worker.Lane, e Event) {
 	p.hand(t, e)
 }
 
+// emitShared reports an event that concerns no single topic: to the producer's own
+// handler, and not to those of single topics.
+func (p *Producer) emitShared(e Event) {
+	handler := p.settings.topic.onEvent
+	if handler == nil && !p.loud {
+		return
+	}
+	if e.Broker >= 0 {
+		e.Addr, _ = p.host.Address(e.Broker)
+	}
+	e.statsd = p.statsd.shared()
+	p.handTo(handler, e)
+}
+
 func (p *Producer) hand(t *topic, e Event) {
-	e.Topic, e.Time = t.name, time.Now()
+	e.Topic = t.name
+	p.handTo(t.settings.onEvent, e)
+}
+
+func (p *Producer) handTo(handler func(Event), e Event) {
+	e.Time = time.Now()
 	p.logEvent(&e)
-	if t.settings.onEvent != nil {
-		p.events.add(t.settings.onEvent, e)
+	if handler != nil {
+		p.events.add(handler, e)
 	}
 }
 
 // quietEvents are logged at debug level: they are part of a healthy life.
 var quietEvents = map[EventKind]bool{
 	EventFlush: true, EventFlushedReplied: true, EventTimeToConnect: true, EventWorkerState: true,
-	EventDowntimeSaved: true, EventRetry: true, EventWorkerStillDown: true,
+	EventConnectionState: true, EventDowntimeSaved: true, EventRetry: true, EventWorkerStillDown: true,
 }
 
 func (p *Producer) logEvent(e *Event) {
@@ -148,7 +167,10 @@ func (p *Producer) logEvent(e *Event) {
 	if !p.log.Enabled(context.Background(), level) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("topic", e.Topic)}
+	var attrs []slog.Attr
+	if e.Topic != "" {
+		attrs = append(attrs, slog.String("topic", e.Topic))
+	}
 	if e.Partition >= 0 {
 		attrs = append(attrs, slog.Int("partition", int(e.Partition)), slog.Int("worker", e.Worker))
 	}

@@ -11,17 +11,31 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ekaf-go/ekaf/ekaftest"
+	"github.com/ekaf-go/ekaf/internal/machine"
 )
 
 // brokerVariable makes this test binary an embedded broker and nothing else.
 const brokerVariable = "EKAF_TEST_RUN_BROKER"
 
-// TestMain fails the package if a goroutine outlives its producer.
+// watched fails a package whose state machines made moves that they must not make.
+type watched struct{ *testing.M }
+
+func (w watched) Run() int {
+	code := w.M.Run()
+	if n := machine.Count(); n > 0 {
+		fmt.Fprintf(os.Stderr, "%d moves of state machines were illegal; -tags invariants shows where\n", n)
+		return 1
+	}
+	return code
+}
+
+// TestMain fails the package if a goroutine outlives its producer, or a state
+// machine made an illegal move.
 func TestMain(m *testing.M) {
 	if os.Getenv(brokerVariable) != "" {
 		os.Exit(runBroker())
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(watched{m})
 }
 
 // runBroker serves until its standard input ends.

@@ -15,6 +15,7 @@ import (
 	"github.com/ekaf-go/ekaf/internal/cluster"
 	"github.com/ekaf-go/ekaf/internal/conn"
 	"github.com/ekaf-go/ekaf/internal/identity"
+	"github.com/ekaf-go/ekaf/internal/machine"
 	"github.com/ekaf-go/ekaf/internal/memory"
 	"github.com/ekaf-go/ekaf/internal/pool"
 	"github.com/ekaf-go/ekaf/internal/sender"
@@ -40,6 +41,7 @@ type Producer struct {
 	events     *eventQueue
 	pool       *pool.Pool
 	statsd     *statsdSockets
+	unwatch    func() // ends the watch for illegal moves
 
 	topics   atomic.Pointer[map[string]*topic]
 	topicsMu sync.Mutex // serialises changes of topics
@@ -120,6 +122,7 @@ func (p *Producer) connect() {
 		BackoffMin: s.backoffMin, BackoffMax: s.backoffMax, AllowAutoCreate: s.autoCreate,
 		OnSnapshot: p.learn, OnFailure: p.bootstrapFailed, Logger: base.Logger,
 	})
+	p.unwatch = machine.Watch(func(text string) { p.log.Error(text + "; please report this") })
 	p.background.Go(p.sweep)
 }
 
@@ -436,6 +439,7 @@ func (p *Producer) tearDown() {
 	p.pool.Close()
 	p.background.Wait()
 	p.clock.Close()
+	p.unwatch()
 	if errors.Is(p.closeErr, context.Canceled) || errors.Is(p.closeErr, context.DeadlineExceeded) {
 		p.log.Warn("closed with messages undelivered", "error", p.closeErr)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ekaf-go/ekaf/internal/machine"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
@@ -17,6 +18,10 @@ type Stats struct {
 	// option BufferBytes, both in bytes; 0: no limit.
 	BufferedBytes int64
 	BufferLimit   int64
+	// IllegalMoves counts moves that the tables of the state machines (topic, worker,
+	// batch, connection) do not have, of all producers in this process. Each is a
+	// fault of ekaf, and logged as an error.
+	IllegalMoves int64
 	// Err is why no broker could be asked for metadata the last time; nil if one
 	// answered, or none was asked yet.
 	Err error
@@ -98,7 +103,7 @@ type BrokerStats struct {
 // Stats takes a snapshot. It walks all workers, and takes each one's lock for a moment.
 func (p *Producer) Stats() Stats {
 	s := Stats{
-		BufferedBytes: p.bytes.Used(), BufferLimit: p.settings.bufferBytes, Err: p.cluster.LastError(),
+		BufferedBytes: p.bytes.Used(), BufferLimit: p.settings.bufferBytes, IllegalMoves: machine.Count(), Err: p.cluster.LastError(),
 		Topics: map[string]TopicStats{}, Brokers: map[int32]BrokerStats{},
 		Dropped: map[string]int64{}, Refused: map[string]int64{},
 	}

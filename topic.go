@@ -9,6 +9,7 @@ import (
 	"github.com/ekaf-go/ekaf/internal/batch"
 	"github.com/ekaf-go/ekaf/internal/cluster"
 	"github.com/ekaf-go/ekaf/internal/histogram"
+	"github.com/ekaf-go/ekaf/internal/machine"
 	"github.com/ekaf-go/ekaf/internal/memory"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
@@ -253,7 +254,11 @@ func (t *topic) reconsider() {
 // moveLocked moves the state machine and says what there is to tell.
 func (t *topic) moveLocked(to TopicState) (events []Event) {
 	from := t.state
-	if from == to || !from.CanMove(to) {
+	if from == to {
+		return nil
+	}
+	if !from.CanMove(to) {
+		machine.Illegal("topic "+t.name, from, to)
 		return nil
 	}
 	t.state = to
@@ -317,6 +322,10 @@ func (t *topic) learnFault(known *cluster.Topic) {
 // write to, and starts anew: it may appear later.
 func (t *topic) fail(err error) {
 	t.mu.Lock()
+	if t.state == TopicClosed {
+		t.mu.Unlock()
+		return // the last words of the cluster's goroutine
+	}
 	v := t.view.Swap(nil)
 	t.unknown = time.Time{}
 	if v != nil {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
+
+	"github.com/ekaf-go/ekaf/internal/machine"
 )
 
 // heard is a completer that does nothing: only who it is counts.
@@ -216,23 +218,30 @@ func encodedByKmsg(m *Message, delta int32, base int64) []byte {
 	return r.AppendTo(nil)
 }
 
-// TestStates: only the moves of the table are legal, and an outcome is final.
+// TestStates: only the moves of the table are legal, an outcome is final, and an
+// illegal move panics or is counted.
 func TestStates(t *testing.T) {
 	for _, from := range States() {
 		for _, to := range States() {
 			b := &Batch{State: from}
-			legal := CanMove(from, to)
-			func() {
-				defer func() {
-					if panicked := recover() != nil; panicked == legal {
-						t.Errorf("%v to %v: panicked %v, legal %v", from, to, panicked, legal)
-					}
-				}()
-				b.Move(to)
-			}()
-			if legal && (from == Acked || from == Failed) {
-				t.Errorf("%v to %v is legal", from, to)
+			before := machine.Count()
+			panicked := moved(b, to)
+			counted := machine.Count() - before
+			switch legal := CanMove(from, to); {
+			case legal && (panicked || counted != 0 || b.State != to || from.Final()):
+				t.Errorf("%v to %v: panicked %v, counted %d, now %v", from, to, panicked, counted, b.State)
+			case !legal && (panicked != machine.Strict || !panicked && counted != 1):
+				t.Errorf("%v to %v: panicked %v, counted %d", from, to, panicked, counted)
+			case from.Final() && b.State != from:
+				t.Errorf("%v became %v", from, b.State)
 			}
 		}
 	}
+}
+
+// moved moves a batch, and says whether that panicked.
+func moved(b *Batch, to State) (panicked bool) {
+	defer func() { panicked = recover() != nil }()
+	b.Move(to)
+	return
 }

@@ -1,6 +1,10 @@
 package batch
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ekaf-go/ekaf/internal/machine"
+)
 
 // State is a batch's place in its machine. Whether the broker may already hold
 // the batch is not a state but follows from its attempts.
@@ -51,11 +55,18 @@ func States() []State {
 // CanMove reports whether a batch may go from one state to another.
 func CanMove(from, to State) bool { return from < states && to < states && transitions[from][to] }
 
-// Move is the one place where a batch's state changes. An illegal move is a
-// fault of the engine; it panics, so that a test sees it at the line that made it.
+// Final reports whether a batch in this state has had its outcome.
+func (s State) Final() bool { return s == Acked || s == Failed }
+
+// Move is the one place where a batch's state changes. An illegal move is a fault
+// of the engine (see package machine). Where it does not panic it is made all the
+// same, as what comes next counts on it; but an outcome that was told stands.
 func (b *Batch) Move(to State) {
 	if !CanMove(b.State, to) {
-		panic(fmt.Sprintf("BUG: batch %d moves from %v to %v", b.Ordinal, b.State, to))
+		machine.Illegal(fmt.Sprintf("batch %d", b.Ordinal), b.State, to)
+		if b.State.Final() {
+			return
+		}
 	}
 	b.State = to
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/ekaftest"
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/sender"
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
@@ -30,9 +31,10 @@ func TestDocs(t *testing.T) {
 		"README.md":      {"options": Options(), "events": events},
 		"docs/errors.md": {"produce errors": ProduceErrors(), "other errors": OtherErrors()},
 		"docs/architecture.md": {
-			"topic states":  Machine(ekaf.TopicStates(), ekaf.TopicState.CanMove),
-			"worker states": Machine(worker.States(), worker.CanMove),
-			"batch states":  Machine(batch.States(), batch.CanMove),
+			"topic states":      Machine(ekaf.TopicStates(), ekaf.TopicState.CanMove),
+			"worker states":     Machine(worker.States(), worker.CanMove),
+			"batch states":      Machine(batch.States(), batch.CanMove),
+			"connection states": Machine(sender.States(), sender.CanMove),
 		},
 		"docs/metrics.md": {"metrics": Metrics(), "gateway metrics": GatewayMetrics(), "buckets": Buckets(), "reasons": Reasons()},
 		"docs/gateway.md": {"gateway routes": GatewayRoutes(), "gateway statuses": GatewayStatuses()},

@@ -27,12 +27,15 @@ type fakeBroker struct {
 
 	mu       sync.Mutex // guards the following
 	refusing bool
-	gate     chan struct{} // dials wait until it is closed; nil: they do not
-	dialled  []time.Time
-	wires    []net.Conn
-	waiting  []*asked
-	received int // Produce requests ever
-	logins   int
+	// refusingLogins: authentication fails
+	refusingLogins bool
+	live           int           // connections that stand
+	gate           chan struct{} // dials wait until it is closed; nil: they do not
+	dialled        []time.Time
+	wires          []net.Conn
+	waiting        []*asked
+	received       int // Produce requests ever
+	logins         int
 	// atLogin is the number of unanswered Produce requests seen by each login.
 	atLogin []int
 	open    int // Produce requests without an answer
@@ -74,6 +77,7 @@ func (b *fakeBroker) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 	client, server := net.Pipe()
 	b.mu.Lock()
+	b.live++
 	b.wires = append(b.wires, server)
 	number := len(b.wires)
 	b.mu.Unlock()
@@ -114,7 +118,10 @@ func (b *fakeBroker) set(change func()) {
 }
 
 func (b *fakeBroker) serve(wire net.Conn, number int) {
-	defer wire.Close()
+	defer func() {
+		wire.Close()
+		b.set(func() { b.live-- })
+	}()
 	for {
 		var size [4]byte
 		if _, err := io.ReadFull(wire, size[:]); err != nil {
@@ -163,10 +170,14 @@ func (b *fakeBroker) login(wire net.Conn, correlation int32, version int16) {
 	b.mu.Lock()
 	b.logins++
 	b.atLogin = append(b.atLogin, b.open)
+	refusing := b.refusingLogins
 	b.mu.Unlock()
 	resp := kmsg.NewPtrSASLAuthenticateResponse()
 	resp.Version = version
 	resp.SessionLifetimeMillis = b.lifetime.Milliseconds()
+	if refusing {
+		resp.ErrorCode = 58 // SASL_AUTHENTICATION_FAILED
+	}
 	write(wire, correlation, false, resp.AppendTo(nil))
 }
 

@@ -17,7 +17,7 @@ var connections atomic.Uint64
 // reconnecting: a connection that was lost is made anew at once, so that
 // operators see a worker come up again without a message having to come first.
 func (s *Sender) reconnecting() bool {
-	return (!s.downSince.IsZero() || s.warm.Load()) && s.attached()
+	return (s.Down() || s.warm.Load()) && s.attached()
 }
 
 // Warm connects before there is anything to send.
@@ -35,6 +35,11 @@ func (s *Sender) attached() bool {
 // connect tries once, and says how long to wait before the next attempt. A
 // broker whose address is not known is not tried: metadata is asked for.
 func (s *Sender) connect() (wait time.Duration) {
+	if s.Down() {
+		s.move(Reconnecting, nil)
+	} else {
+		s.move(Connecting, nil)
+	}
 	addr, ok := s.cfg.Host.Address(s.broker)
 	if !ok {
 		return s.failed(fmt.Errorf("broker %d is not in the cluster's metadata", s.broker))
@@ -56,11 +61,10 @@ func (s *Sender) connect() (wait time.Duration) {
 	s.conn, s.number = c, connections.Add(1)
 	// The loop may hang in a write; a stop ends that by ending the connection.
 	s.release = context.AfterFunc(s.ctx, func() { c.Kill(errStopped) })
-	s.connectedAt, s.downSince = time.Now(), time.Time{}
+	s.connectedAt = time.Now()
 	s.proven.Store(false)
-	s.up.Store(true)
 	s.everUp.Store(true)
-	s.down.Store(false)
+	s.move(Up, nil)
 	s.cfg.Host.Connected(s, time.Since(started))
 	return 0
 }
@@ -68,14 +72,13 @@ func (s *Sender) connect() (wait time.Duration) {
 // failed notes an attempt that came to nothing.
 func (s *Sender) failed(err error) (wait time.Duration) {
 	now := time.Now()
-	first := s.downSince.IsZero()
+	first := s.State() == Connecting
 	if first {
 		s.downSince = now
 	}
 	s.failures++
 	s.lastErr.Store(&err)
-	s.up.Store(false)
-	s.down.Store(true)
+	s.move(Down, err)
 	s.cfg.Host.Disconnected(s, err, now.Sub(s.downSince), first)
 	s.cfg.Host.Refresh()
 	wait = s.backoff()
@@ -94,6 +97,7 @@ func (s *Sender) connectionLost() {
 	if err == nil {
 		err = errStopped
 	}
+	err = fmt.Errorf("broker %d: %w", s.broker, err)
 	s.forget()
 	now := time.Now()
 	s.downSince = now
@@ -105,9 +109,8 @@ func (s *Sender) connectionLost() {
 		s.failures++
 		s.retryAt = now.Add(s.backoff())
 	}
-	s.up.Store(false)
-	s.down.Store(true)
-	s.cfg.Host.Disconnected(s, fmt.Errorf("broker %d: %w", s.broker, err), 0, true)
+	s.move(Down, err)
+	s.cfg.Host.Disconnected(s, err, 0, true)
 	s.cfg.Host.Refresh()
 }
 
@@ -125,6 +128,7 @@ func (s *Sender) closeIfIdle(now time.Time) time.Duration {
 	}
 	_ = s.conn.Close()
 	s.forget()
+	s.move(Idle, nil)
 	return longSleep
 }
 
@@ -149,11 +153,13 @@ func (s *Sender) reauthenticate(now time.Time) (wait time.Duration, ok bool) {
 		return longSleep, false
 	}
 	s.awaits.Store(false)
+	s.move(Authenticating, nil)
 	if err := s.conn.Reauthenticate(s.ctx); err != nil {
 		s.conn.Kill(fmt.Errorf("cannot authenticate again: %w", err))
 		<-s.conn.Done()
 		s.poke()
 		return 0, false
 	}
+	s.move(Up, nil)
 	return 0, true
 }

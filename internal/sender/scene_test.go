@@ -35,12 +35,18 @@ type scene struct {
 	results      []batch.Result // one of each message with a completion
 	hints        []toldHint
 	pauses       []time.Duration
+	moves        []toldMove
 	connected    int
 	disconnected []error
 	firsts       []bool
 	refreshes    int
 	retries      int
 	questions    int
+}
+
+type toldMove struct {
+	from, to State
+	err      error
 }
 
 type toldHint struct {
@@ -309,6 +315,12 @@ func (sc *scene) Address(int32) (string, bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	return sc.address, !sc.unknown
+}
+
+func (sc *scene) Moved(_ *Sender, from, to State, err error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.moves = append(sc.moves, toldMove{from, to, err})
 }
 
 func (sc *scene) Connected(s *Sender, _ time.Duration) {

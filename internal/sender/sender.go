@@ -26,6 +26,8 @@ type Config struct {
 type Host interface {
 	// Address is where a broker listens, by the newest metadata.
 	Address(broker int32) (addr string, ok bool)
+	// Moved: the connection's machine moved; err says why it went down.
+	Moved(s *Sender, from, to State, err error)
 	// Connected: the sender's connection stands; it took so long to make.
 	Connected(s *Sender, took time.Duration)
 	// Disconnected: the connection was lost, or (again) could not be made. down is
@@ -73,10 +75,9 @@ type Sender struct {
 	retryAt     time.Time // no attempt to connect before
 
 	born      time.Time
-	pauseTill atomic.Int64 // nanoseconds since born; the broker asked for a pause
-	proven    atomic.Bool  // the connection has answered a request
-	up        atomic.Bool
-	down      atomic.Bool
+	pauseTill atomic.Int64  // nanoseconds since born; the broker asked for a pause
+	proven    atomic.Bool   // the connection has answered a request
+	state     atomic.Uint32 // State; moved by who holds turn
 	everUp    atomic.Bool
 	lastErr   atomic.Pointer[error]
 	warm      atomic.Bool // connect although nothing waits
@@ -107,9 +108,6 @@ func New(cfg *Config, broker int32) *Sender {
 
 // Broker is the node id.
 func (s *Sender) Broker() int32 { return s.broker }
-
-// Up reports whether the connection stands, or stood when it was last needed.
-func (s *Sender) Up() bool { return s.up.Load() }
 
 // Attach adds a lane to those that hear of the connection.
 func (s *Sender) Attach(l *worker.Lane) {
@@ -220,6 +218,7 @@ func (s *Sender) loop() {
 		<-s.conn.Done()
 		s.forget()
 	}
+	s.move(Stopped, nil)
 	<-s.turn
 }
 
@@ -345,10 +344,6 @@ func isDone(c *conn.Conn) bool {
 		return false
 	}
 }
-
-// Down reports whether the broker is known not to be reachable: the last
-// connection was lost or could not be made, and none stands since.
-func (s *Sender) Down() bool { return s.down.Load() }
 
 // EverUp reports whether a connection was ever made.
 func (s *Sender) EverUp() bool { return s.everUp.Load() }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/machine"
 )
 
 // ErrStopped is the failure of batches whose partition or producer has gone.
@@ -78,10 +79,14 @@ func (l *Lane) abandon() {
 
 // setState moves the lane's machine, and notes the event.
 func (l *Lane) setState(to State, events []Event) []Event {
-	if l.state == to || !CanMove(l.state, to) {
+	from := l.state
+	if from == to {
 		return events
 	}
-	from := l.state
+	if !CanMove(from, to) {
+		machine.Illegal("a worker of "+l.cfg.Topic, from, to)
+		return events
+	}
 	l.state = to
 	return append(events, Event{Kind: EventState, Lane: l, From: from, To: to})
 }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/machine"
 )
 
 // The model of one lane: callers, connections that die, leaders that move, and a
@@ -52,6 +53,10 @@ type model struct {
 	inFlight   []modelAttempt
 	withdrawn  map[int]bool
 	forgotten  map[int]bool // given up while it may have been on the wire
+
+	should State // what the worker's state has to be
+	told   State // what it is by its events, of which so many were looked at
+	looked int
 }
 
 func newModel(t *rapid.T) *model {
@@ -209,7 +214,9 @@ func (m *model) dropConnections(written int) {
 
 // hangOrMove moves the leader. What was in flight at the old one stays so.
 func (m *model) moveLeader(t *rapid.T) {
+	before := m.leader
 	m.leader = rapid.Int32Range(-1, 2).Draw(t, "leader")
+	m.movedFrom(before)
 	m.epoch++
 	m.connection++
 	m.partition.SetLeader(m.leader, m.epoch)
@@ -280,6 +287,7 @@ func (m *model) heal() {
 	m.dropConnections(0)
 	if m.leader < 0 {
 		m.leader = 0
+		m.movedFrom(-1)
 	}
 	m.epoch++
 	m.connection++
@@ -362,14 +370,17 @@ func (m *model) judgeOrder(order []string) {
 
 // TestModelOfALane: whatever happens, every message has one outcome that the log
 // confirms, no number is used for two records, the order holds, no bytes change
-// under an attempt, and all memory comes back.
+// under an attempt, the worker and its batches are in the states that follow from
+// what happened, and all memory comes back.
 func TestModelOfALane(t *testing.T) {
+	illegal := machine.Count()
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "put more": m.put,
 			"take": m.takeOne, "take more": m.takeOne, "take again": m.takeOne,
 			"deliver": m.deliver, "deliver more": m.deliver, "deliver again": m.deliver,
+			"": m.checkStates, "connected": m.connected, "disconnected": m.disconnected,
 			"cut": m.cutConnection, "move": m.moveLeader, "restart": m.restart, "forget": m.forget,
 			"doubt": m.answerDoubt, "withdraw": m.withdraw,
 			"prepare":  func(*rapid.T) { m.runPool() },
@@ -380,5 +391,9 @@ func TestModelOfALane(t *testing.T) {
 		})
 		m.heal()
 		m.judge()
+		m.retire()
 	})
+	if n := machine.Count() - illegal; n != 0 {
+		t.Errorf("%d moves were illegal", n)
+	}
 }

@@ -1,0 +1,6 @@
+//go:build invariants
+
+package machine
+
+// Strict says that illegal moves panic.
+const Strict = true
