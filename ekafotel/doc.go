@@ -11,6 +11,13 @@
 //
 //	meter's reader ──► Metrics ──► Producer.Stats ──► internal/metrics.Table ──► observations
 //
+// Behind the HTTP gateway, which knows nothing of OpenTelemetry:
+//
+//	door, err := gateway.New(producer, gateway.Through(func(h *ekaf.TopicProducer) gateway.Verbs { return traced.Around(h) }))
+//	http.ListenAndServe(":8080", ekafotel.Continue(door))
+//
+//	request's traceparent ──► Continue, or a middleware's span ──► context ──► span "send" ──► record's traceparent
+//
 // Names follow the semantic conventions for messaging and for Kafka, version
 // 1.43. A span "send" covers a call from its beginning to the last outcome of its
 // messages, also of an async verb. Its context goes with every message in the

@@ -60,8 +60,12 @@ func (p *Producer) Topic(name string) (*TopicProducer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TopicProducer{h, p.tracer}, nil
+	return p.Around(h), nil
 }
+
+// Around gives the traced form of a handle, which is of the producer that p wraps.
+// The HTTP gateway takes it by its option Through.
+func (p *Producer) Around(h *ekaf.TopicProducer) *TopicProducer { return &TopicProducer{h, p.tracer} }
 
 // ProduceSync is ekaf.Producer.ProduceSync in a span.
 func (p *Producer) ProduceSync(ctx context.Context, topic string, msgs ...ekaf.Message) (ekaf.Acked, error) {

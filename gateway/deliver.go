@@ -57,6 +57,9 @@ func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *Statu
 		}
 		defer x.h.waiting.Add(-1)
 	}
+	if x.h.settings.trace {
+		x.carryTrace()
+	}
 	if x.h.settings.rewrite != nil {
 		return x.deliverRewritten(topic, m, timeout)
 	}
@@ -96,7 +99,7 @@ func (x *exchange) fail(i int, index []int, err error) {
 }
 
 // call is the producer's verb.
-func (x *exchange) call(tp *ekaf.TopicProducer, m manner, timeout time.Duration, msgs []ekaf.Message, index []int) error {
+func (x *exchange) call(tp *topic, m manner, timeout time.Duration, msgs []ekaf.Message, index []int) error {
 	if !m.waits() {
 		ctx := x.r.Context()
 		if len(msgs) > 1 {
@@ -105,23 +108,23 @@ func (x *exchange) call(tp *ekaf.TopicProducer, m manner, timeout time.Duration,
 			ctx = context.WithoutCancel(ctx)
 		}
 		if m == async {
-			return tp.ProduceAsync(ctx, msgs...)
+			return tp.verbs.ProduceAsync(ctx, msgs...)
 		}
-		receipt, err := tp.ProduceAsyncBatched(ctx, msgs...)
+		receipt, err := tp.verbs.ProduceAsyncBatched(ctx, msgs...)
 		x.took(receipt)
 		return err
 	}
 	ctx, stop := x.deadline(timeout, len(msgs) > 1)
 	defer stop()
-	if err := tp.Known(ctx); err != nil {
+	if err := tp.handle.Known(ctx); err != nil {
 		return err
 	}
 	if m == syncBatched {
-		receipt, err := tp.ProduceSyncBatched(ctx, msgs...)
+		receipt, err := tp.verbs.ProduceSyncBatched(ctx, msgs...)
 		x.took(receipt)
 		return err
 	}
-	acks, err := tp.ProduceSync(ctx, msgs...)
+	acks, err := tp.verbs.ProduceSync(ctx, msgs...)
 	if acks.Len() == 0 {
 		return err
 	}

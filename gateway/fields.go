@@ -150,3 +150,109 @@ func hasFields(header http.Header) bool {
 	}
 	return false
 }
+
+// Request headers by which W3C Trace Context and W3C Baggage carry a trace on,
+// and what a record's headers are named for them.
+const (
+	headerParent  = "Traceparent"
+	headerState   = "Tracestate"
+	headerBaggage = "Baggage"
+)
+
+// Bounds of what is carried on, in bytes and in list members. The first is ours,
+// for versions to come; the others are what W3C asks for at least.
+const (
+	maxParent         = 128
+	maxState          = 512
+	maxStateMembers   = 32
+	maxBaggage        = 8192
+	maxBaggageMembers = 64
+)
+
+// carryTrace puts the request's trace context into the headers of its messages.
+// What is malformed or too long is left out, as W3C asks, and the message goes
+// without. A message that brings a context of its own keeps it.
+func (x *exchange) carryTrace() {
+	var trace, baggage []ekaf.Header
+	if parent := x.r.Header[headerParent]; len(parent) == 1 && isTraceParent(parent[0]) {
+		trace = append(trace, ekaf.Header{Key: "traceparent", Value: []byte(parent[0])})
+		if state := members(x.r.Header[headerState], maxState, maxStateMembers); state != "" {
+			trace = append(trace, ekaf.Header{Key: "tracestate", Value: []byte(state)})
+		}
+	}
+	if list := members(x.r.Header[headerBaggage], maxBaggage, maxBaggageMembers); list != "" {
+		baggage = append(baggage, ekaf.Header{Key: "baggage", Value: []byte(list)})
+	}
+	if trace == nil && baggage == nil {
+		return
+	}
+	both := slices.Concat(trace, baggage)
+	for i := range x.msgs {
+		m := &x.msgs[i]
+		if len(m.Headers) == 0 {
+			m.Headers = slices.Clip(both) // shared: whoever appends copies
+			continue
+		}
+		own := m.Headers
+		m.Headers = slices.Clip(own)
+		if !hasHeader(own, "traceparent") {
+			m.Headers = append(m.Headers, trace...)
+		}
+		if !hasHeader(own, "baggage") {
+			m.Headers = append(m.Headers, baggage...)
+		}
+	}
+}
+
+func hasHeader(headers []ekaf.Header, name string) bool {
+	return slices.ContainsFunc(headers, func(h ekaf.Header) bool { return strings.EqualFold(h.Key, name) })
+}
+
+// isTraceParent: version, trace, parent and flags in lower-case hexadecimal, and
+// neither of the ids all zeros. A version that is not known yet may have more.
+func isTraceParent(text string) bool {
+	const length = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
+	if len(text) < length || len(text) > maxParent || !isPrintable(text) {
+		return false
+	}
+	version, trace, parent, flags := text[:2], text[3:35], text[36:52], text[53:55]
+	for _, part := range []string{version, trace, parent, flags} {
+		if strings.Trim(part, "0123456789abcdef") != "" {
+			return false
+		}
+	}
+	if text[2] != '-' || text[35] != '-' || text[52] != '-' || version == "ff" ||
+		strings.Trim(trace, "0") == "" || strings.Trim(parent, "0") == "" {
+		return false
+	}
+	return len(text) == length || version != "00" && text[length] == '-'
+}
+
+// members joins the lines of a header that is a list of name=value; "" if there
+// are none, or if they are not such or too many.
+func members(lines []string, maxBytes, maxMembers int) string {
+	total := 0
+	for _, line := range lines {
+		if total += len(line) + 1; total > maxBytes+1 {
+			return ""
+		}
+	}
+	text := strings.Join(lines, ",")
+	count := 0
+	for member := range strings.SplitSeq(text, ",") {
+		if member = strings.TrimSpace(member); member == "" {
+			continue // the lists allow them
+		}
+		if count++; count > maxMembers || strings.IndexByte(member, '=') < 1 || !isPrintable(member) {
+			return ""
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	return text
+}
+
+func isPrintable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}

@@ -47,7 +47,7 @@ func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
 	h.router = newRouter(h.table)
 	h.openapi = describe(h.table)
 	h.unmatched.pattern = NoRoute
-	h.topics = newTopics(producer, s.maxPending)
+	h.topics = newTopics(producer, s)
 	h.bodies.limit = s.bodyMemory
 	h.safe = newAdmission(s.safe)
 	h.repeats = newRepeats(s.window, s.windowKeys)

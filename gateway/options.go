@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,6 +28,8 @@ type settings struct {
 	streams     streamLimits
 	origins     []string
 	rewrite     func(*Event) error
+	trace       bool
+	through     func(*ekaf.TopicProducer) Verbs
 	guard       func(*Access) error
 	ready       func() []string
 	mounts      []*route
@@ -155,6 +158,32 @@ type Event struct {
 // refuses the message: a *StatusError with its own status, any other with 422.
 // A topic that it chooses is not put to the guard.
 func Rewrite(hook func(*Event) error) Option { return func(s *settings) { s.rewrite = hook } }
+
+// TraceContext carries the trace context of a request, by its headers traceparent,
+// tracestate and baggage (W3C), into the headers of the records that it brings,
+// before Rewrite sees them. What is malformed or longer than W3C demands to be kept
+// is left out. A message that has a traceparent or baggage of its own keeps it.
+// Brokers before Kafka 0.11 refuse records with headers. Not needed with Through
+// and package ekafotel, which sends the context of its own span. Default: not carried.
+func TraceContext() Option { return func(s *settings) { s.trace = true } }
+
+// Verbs are those that the gateway hands messages over with. An
+// *ekaf.TopicProducer has them, and so has what is wrapped around one.
+type Verbs interface {
+	ProduceSync(ctx context.Context, msgs ...ekaf.Message) (ekaf.Acked, error)
+	ProduceAsync(ctx context.Context, msgs ...ekaf.Message) error
+	ProduceSyncBatched(ctx context.Context, msgs ...ekaf.Message) (ekaf.Receipt, error)
+	ProduceAsyncBatched(ctx context.Context, msgs ...ekaf.Message) (ekaf.Receipt, error)
+}
+
+// Through has messages handed over by what wrap makes of a topic's handle, such
+// as one that traces (ekafotel.Producer.Around). It is called once for each topic.
+// The verbs get a context with the values of the request's, also of those that no
+// longer end with it; they must hand the call on, and answer as the handle does.
+// Default: the handle itself.
+func Through(wrap func(*ekaf.TopicProducer) Verbs) Option {
+	return func(s *settings) { s.through = wrap }
+}
 
 // Access is a request that asks to be let in.
 type Access struct {

@@ -17,23 +17,30 @@ import (
 type topics struct {
 	producer *ekaf.Producer
 	limit    int
+	through  func(*ekaf.TopicProducer) Verbs // nil: the handle's own
 
-	byName atomic.Pointer[map[string]*ekaf.TopicProducer]
+	byName atomic.Pointer[map[string]*topic]
 	full   atomic.Int64 // how often limit turned a name away
 
 	mu      sync.Mutex // guards the following, and changes of byName
-	pending map[string]*ekaf.TopicProducer
+	pending map[string]*topic
 }
 
-func newTopics(p *ekaf.Producer, limit int) *topics {
-	ts := &topics{producer: p, limit: limit, pending: map[string]*ekaf.TopicProducer{}}
-	ts.byName.Store(&map[string]*ekaf.TopicProducer{})
+// topic is one of them. What asks about it asks the producer's own handle.
+type topic struct {
+	handle *ekaf.TopicProducer
+	verbs  Verbs
+}
+
+func newTopics(p *ekaf.Producer, s *settings) *topics {
+	ts := &topics{producer: p, limit: s.maxPending, through: s.through, pending: map[string]*topic{}}
+	ts.byName.Store(&map[string]*topic{})
 	return ts
 }
 
 // get finds a topic, or begins with it. A topic against which the brokers have
 // said something is an error.
-func (ts *topics) get(name string) (*ekaf.TopicProducer, error) {
+func (ts *topics) get(name string) (*topic, error) {
 	tp := (*ts.byName.Load())[name]
 	if tp == nil {
 		var err error
@@ -41,13 +48,13 @@ func (ts *topics) get(name string) (*ekaf.TopicProducer, error) {
 			return nil, err
 		}
 	}
-	if err := tp.Fault(); err != nil {
+	if err := tp.handle.Fault(); err != nil {
 		return nil, err
 	}
 	return tp, nil
 }
 
-func (ts *topics) begin(name string) (*ekaf.TopicProducer, error) {
+func (ts *topics) begin(name string) (*topic, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	known := *ts.byName.Load()
@@ -55,7 +62,7 @@ func (ts *topics) begin(name string) (*ekaf.TopicProducer, error) {
 		return tp, nil
 	}
 	if len(ts.pending) >= ts.limit {
-		maps.DeleteFunc(ts.pending, func(_ string, tp *ekaf.TopicProducer) bool { return isKnown(tp) })
+		maps.DeleteFunc(ts.pending, func(_ string, tp *topic) bool { return isKnown(tp.handle) })
 		if len(ts.pending) >= ts.limit {
 			ts.full.Add(1)
 			return nil, &StatusError{
@@ -65,9 +72,13 @@ func (ts *topics) begin(name string) (*ekaf.TopicProducer, error) {
 		}
 	}
 	name = strings.Clone(name) // it is a part of a request's path
-	tp, err := ts.producer.Topic(name)
+	handle, err := ts.producer.Topic(name)
 	if err != nil {
 		return nil, err
+	}
+	tp := &topic{handle, handle}
+	if ts.through != nil {
+		tp.verbs = ts.through(handle)
 	}
 	grown := maps.Clone(known)
 	grown[name] = tp

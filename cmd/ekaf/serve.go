@@ -58,6 +58,7 @@ type serve struct {
 	grace       time.Duration
 	drainDelay  time.Duration
 	topicLabels int // of /metrics
+	trace       bool
 	tls         listen.TLS
 	access      access.Config
 	principal   string // the name of client certificates
@@ -114,6 +115,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	flags.IntVar(&s.safeQueue, "safe-queue", 1024, "under /safe/, `N` more wait for their turn")
 	flags.DurationVar(&s.safeWait, "safe-wait", 100*time.Millisecond, "under /safe/, a request waits at most this `TIME` for its turn")
 	flags.StringArrayVar(&s.origins, "allow-origin", nil, "pages of this `ORIGIN`, such as https://shop.example, may use the raw routes (CORS); may be repeated")
+	flags.BoolVar(&s.trace, "trace-context", false, "carry the headers traceparent, tracestate and baggage (W3C) of a request into its records")
 	flags.DurationVar(&s.window, "idempotency-window", 10*time.Minute, "an Idempotency-Key is remembered for this `TIME`")
 	flags.IntVar(&s.topicLabels, "metric-topics", 100, "/metrics tells `N` topics apart, and counts the others together")
 	flags.DurationVar(&s.grace, "grace", 10*time.Second, "after SIGINT or SIGTERM, end within this `TIME`")
@@ -162,6 +164,9 @@ func (s *serve) options() ([]gateway.Option, error) {
 		gateway.BodyMemory(max(int64(s.maxBody), 256<<20)),
 		gateway.Safe(s.safeRunning, s.safeQueue, s.safeWait),
 		gateway.AllowOrigins(s.origins...), gateway.IdempotencyWindow(s.window, 100_000),
+	}
+	if s.trace {
+		options = append(options, gateway.TraceContext())
 	}
 	return options, gateway.Check(options...)
 }

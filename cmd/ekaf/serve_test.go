@@ -117,8 +117,9 @@ func TestServeSaysWhatWasNotDelivered(t *testing.T) {
 // TestServeFlags: what the flags say is what the program does.
 func TestServeFlags(t *testing.T) {
 	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	s := startServe(t, "-b", c.Addrs()[0], "--max-body", "2000", "--ack", "kafka", "--allow-origin", "https://shop.example",
-		"--sync-timeout", "300ms", "--idempotency-window", "0s", "--safe-running", "1", "--safe-queue", "0", "-X", "allow.auto.create.topics=false")
+		"--sync-timeout", "300ms", "--idempotency-window", "0s", "--safe-running", "1", "--safe-queue", "0", "-X", "allow.auto.create.topics=false", "--trace-context")
 	ask := func(path, body, name, value string, want int) {
 		t.Helper()
 		r, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(body))
@@ -139,7 +140,7 @@ func TestServeFlags(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	ask("/v1/topics/events", "x", "Idempotency-Key", "k", 200) // not 202: --ack
 	ask("/v1/topics/events", "x", "Idempotency-Key", "k", 200)
-	ask("/safe/sync/events", "x", "X", "y", 200)
+	ask("/safe/sync/events", "x", "Traceparent", parent, 200)
 	ask("/async/events", strings.Repeat("x", 2001), "X", "y", 413)
 	ask("/v1/beacon/events", "x", "Origin", "https://shop.example", 204)
 	ask("/v1/beacon/events", "x", "Origin", "https://evil.example", 403)
@@ -151,7 +152,11 @@ func TestServeFlags(t *testing.T) {
 	ask("/sync/events", "x", "X", "y", 503) // within --sync-timeout, not in ten seconds
 	s.signal(syscall.SIGTERM)
 	s.wait()
-	if messages, err := c.Consume("events"); err != nil || len(messages) != 4 {
-		t.Errorf("a consumer sees %d messages (%v)", len(messages), err)
+	messages, err := c.Consume("events")
+	if err != nil || len(messages) != 4 {
+		t.Fatalf("a consumer sees %d messages (%v)", len(messages), err)
+	}
+	if traced := messages[2].Headers; len(traced) != 1 || traced[0].Key != "traceparent" || string(traced[0].Value) != parent {
+		t.Errorf("the record's headers are %v", traced)
 	}
 }
