@@ -96,10 +96,10 @@ func conclude(found cluster.Found, q worker.Question) (f worker.Finding) {
 		f.Undecidable = true
 		f.Err = fmt.Errorf("%w: the log was cut behind offset %d", ErrUndecidable, q.From)
 	case q.AckedEnd > found.LogEnd:
-		f.Lost = true
+		f.Lost, f.LogEnd = true, found.LogEnd
 		f.Err = fmt.Errorf("the log ends at offset %d, but records up to %d were acked", found.LogEnd, q.AckedEnd)
 	case q.Reason == worker.DoubtGap && !q.Gap:
-		f.Lost = true
+		f.Lost, f.LogEnd = true, found.LogEnd
 		f.Err = errors.New("the leader knows less of this producer than it has acked")
 	}
 	return f

@@ -199,6 +199,51 @@ func (c *Cluster) ElectPreferred(ctx context.Context, name string, partition int
 	return nil
 }
 
+// ElectUnclean gives a partition without a leader one that is not in sync, which
+// loses what only the old leader had, and waits until every running broker says
+// so. The topic must allow it (unclean.leader.election.enable). Needs Kafka 2.4.
+func (c *Cluster) ElectUnclean(ctx context.Context, name string, partition int) error {
+	var set kadm.TopicsSet
+	set.Add(name, int32(partition))
+	err := c.withAdmin(func(admin *kadm.Client) error {
+		answers, err := admin.ElectLeaders(ctx, kadm.ElectLiveReplica, set)
+		if err != nil {
+			return err
+		}
+		// ELECTION_NOT_NEEDED: the controller was first.
+		if result := answers[name][int32(partition)]; result.Err != nil && !errors.Is(result.Err, kerr.ElectionNotNeeded) {
+			return result.Err
+		}
+		return nil
+	})
+	if err == nil {
+		_, err = c.Leader(ctx, name, partition)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot elect a leader of %s-%d that is not in sync: %w", name, partition, err)
+	}
+	return nil
+}
+
+// AwaitISR waits until just these replicas of a partition are in sync.
+func (c *Cluster) AwaitISR(ctx context.Context, name string, partition int, brokers ...int) error {
+	err := c.awaitPartition(ctx, name, partition, func(p kmsg.MetadataResponseTopicPartition) error {
+		if len(p.ISR) != len(brokers) {
+			return fmt.Errorf("in sync are %v", p.ISR)
+		}
+		for _, broker := range brokers {
+			if !slices.Contains(p.ISR, int32(broker)) {
+				return fmt.Errorf("in sync are %v", p.ISR)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cannot see %v alone in sync for %s-%d: %w", brokers, name, partition, err)
+	}
+	return nil
+}
+
 // MoveLeader makes a broker the leader of a partition and waits until every
 // running broker says so. The broker becomes the first replica; if it had none,
 // it takes the place of the last one. Needs Kafka 2.4.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -82,7 +83,7 @@ func (l *Lane) Answered(at *Attempt, a Answer, now time.Time) {
 	out := outcomes{lane: l, now: now}
 	var err error
 	if good {
-		l.written(b, a, at)
+		l.written(b, a, at, &out)
 	} else {
 		err = a.cause()
 		l.failed(b, a, at, err, &out)
@@ -99,9 +100,14 @@ func (l *Lane) Sent(at *Attempt, from Sender) {
 
 // written: the batch is in the log, and so are those before it that answered
 // OUT_OF_ORDER when sent again, in order and alone.
-func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt) {
-	b.Move(batch.Acked)
+func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt, out *outcomes) {
 	offset := a.BaseOffset
+	if a.Code == 0 && offset >= 0 && offset < l.ackedEnd {
+		// A leader that never heard of the id takes any number: only the offset tells.
+		out.event(EventDataLoss, 0, fmt.Errorf("records up to offset %d were acked, and later ones got offset %d", l.ackedEnd-1, offset))
+		l.lose(offset)
+	}
+	b.Move(batch.Acked)
 	if a.Code != 0 {
 		offset = -1
 	}
@@ -120,6 +126,17 @@ func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt) {
 		if earlier.State == batch.Unresolved && earlier.OutOfOrder {
 			earlier.Move(batch.Acked)
 			earlier.Acked = l.result(earlier, -1, -1)
+		}
+	}
+}
+
+// lose: the cluster has lost what it acked behind an offset. Later records get
+// these offsets again, so no question may begin behind them.
+func (l *Lane) lose(end int64) {
+	l.ackedEnd, l.floor.offset = min(l.ackedEnd, end), min(l.floor.offset, end)
+	for i := range l.queue.len() {
+		if b := l.queue.at(i); b.State == batch.Acked && b.Acked.BaseOffset >= end {
+			b.Acked.BaseOffset = -1 // of records that are no more
 		}
 	}
 }

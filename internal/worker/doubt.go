@@ -49,8 +49,10 @@ type Finding struct {
 	Found   bool
 	// Alive: the leader still knows the id, so that a resend cannot double anything.
 	Alive bool
-	// Lost: the leader's last number lies below what the lane was acked before.
-	Lost bool
+	// Lost: the leader's last number lies below what the lane was acked before. Its
+	// log ends at LogEnd.
+	Lost   bool
+	LogEnd int64
 	// Undecidable: nobody can tell any more, for the reason in Err.
 	Undecidable bool
 	Err         error
@@ -168,8 +170,9 @@ func (l *Lane) Settle(asked Question, f Finding) {
 	}
 	l.doubting, l.pendingDoubt = false, nil
 	out := outcomes{lane: l}
-	if f.Lost && !q.Gap {
+	if f.Lost && (!q.Gap || q.AckedEnd > f.LogEnd) {
 		out.event(EventDataLoss, 0, f.Err)
+		l.lose(f.LogEnd)
 	}
 	for _, b := range l.tried() { // settling one may put others in its place
 		l.settleOne(b, q, f, &out)

@@ -335,6 +335,9 @@ func (m *model) judge() {
 		}
 	}
 	m.judgeOrder(order)
+	if n := m.eventsOf(EventDataLoss); n > 0 {
+		m.t.Fatalf("%d losses are told, and nothing is lost", n)
+	}
 	if m.bytes.Used() != 0 || m.messages.Used() != 0 {
 		m.t.Fatalf("%d bytes, %d messages are still charged", m.bytes.Used(), m.messages.Used())
 	}

@@ -453,8 +453,8 @@ func TestRule05ChainAndUndecidedDoNotWaitForEachOther(t *testing.T) {
 				t.Fatalf("code %d: asked %+v: %s", code, s.questions, s.describe())
 			}
 			s.settle(Finding{Found: written, Through: 3})
-			for s.lane.queue.len() > 0 {
-				s.ok(s.must(0, 2), 5)
+			for end := int64(5); s.lane.queue.len() > 0; end += 5 {
+				s.ok(s.must(0, 2), end)
 			}
 			s.acked(first[1], second[0])
 			if s.eventsOf(EventDataLoss) != 0 {

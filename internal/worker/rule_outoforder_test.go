@@ -49,6 +49,59 @@ func TestRule03LossIsToldAndAFreshChainBegins(t *testing.T) {
 	s.empty()
 }
 
+// Behind a loss the log is shorter, and its offsets are given again: what is asked
+// about later batches begins where the log ended then, or they would not be found,
+// and be sent twice.
+func TestRule03AfterALossTheLogIsShorter(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	s.batch(5)
+	s.ok(s.must(0, 1), 100)
+	list := s.batch(1)
+	s.code(s.must(0, 1), 45)
+	s.settle(Finding{Lost: true, LogEnd: 40, Err: errors.New("the log is too short")})
+	s.ok(s.must(0, 1), 40)
+	s.acked(list...)
+	list = s.batch(1)
+	s.cut(s.must(0, 1))
+	s.code(s.must(0, 2), 45)
+	if q := s.questions[len(s.questions)-1]; len(s.questions) != 2 || q.From != 41 || q.AckedEnd != 41 {
+		t.Fatalf("asked %+v", s.questions)
+	}
+	s.settle(Finding{Found: true, Through: s.questions[1].Last})
+	s.acked(list...)
+	if n := s.eventsOf(EventDataLoss); n != 1 {
+		t.Fatalf("the loss was told %d times", n)
+	}
+	s.empty()
+}
+
+// A leader that never heard of the id takes any number. That it lacks what another
+// one acked shows in the offset that it gives.
+func TestRule03LossShowsInTheOffset(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	s.batch(5)
+	s.ok(s.must(0, 1), 100)
+	for i, offset := range []int64{60, 61} {
+		list := s.batch(1)
+		s.ok(s.must(0, 1), offset)
+		s.acked(list...)
+		if n := s.eventsOf(EventDataLoss); n != 1 {
+			t.Fatalf("after batch %d the loss was told %d times", i, n)
+		}
+	}
+	list := s.batch(1)
+	s.cut(s.must(0, 1))
+	s.code(s.must(0, 2), 45)
+	if len(s.questions) != 1 || s.questions[0].From != 62 {
+		t.Fatalf("asked %+v", s.questions)
+	}
+	s.settle(Finding{Found: true, Through: s.questions[0].Last})
+	s.acked(list...)
+	s.empty()
+}
+
 // Nobody may be asked: Hold sets the batches aside, and newer ones pass; Resend sends them again.
 func TestRule03Undecidable(t *testing.T) {
 	for _, resend := range []bool{false, true} {
