@@ -7,58 +7,90 @@ import (
 	"strings"
 )
 
-// The part of a document which this program writes.
-const (
-	docBegin = "<!-- written by bench: begin -->"
-	docEnd   = "<!-- written by bench: end -->"
-)
+// part is what this program writes of a document, between two markers.
+type part struct {
+	begin, end string
+	http       bool // it has the rows of servers, else those of clients
+	judge      func(results) []verdict
+	note       string // below the rows
+}
 
-// document replaces the part of the plan's document between the markers.
+var parts = []part{
+	{begin: "<!-- written by bench: begin -->", end: "<!-- written by bench: end -->", judge: judgeClients},
+	{begin: "<!-- written by bench: gateway: begin -->", end: "<!-- written by bench: gateway: end -->", http: true, judge: judgeGateway, note: kafboyWas},
+}
+
+// document replaces those parts of the plan's document of which rows were run.
 func (p *plan) document(done results) error {
 	text, err := os.ReadFile(p.doc)
 	if err != nil {
 		return fmt.Errorf("cannot write the document: %w", err)
 	}
-	before, rest, begins := bytes.Cut(text, []byte(docBegin))
-	_, after, ends := bytes.Cut(rest, []byte(docEnd))
-	if !begins || !ends {
-		return fmt.Errorf("cannot write %s: it lacks the lines %q and %q", p.doc, docBegin, docEnd)
+	for _, part := range parts {
+		tasks, own := part.of(p.tasks, done)
+		if len(own) == 0 {
+			continue
+		}
+		before, rest, begins := bytes.Cut(text, []byte(part.begin))
+		_, after, ends := bytes.Cut(rest, []byte(part.end))
+		if !begins || !ends {
+			return fmt.Errorf("cannot write %s: it lacks the lines %q and %q", p.doc, part.begin, part.end)
+		}
+		var b bytes.Buffer
+		b.Write(before)
+		b.WriteString(part.begin + "\n")
+		if err := p.report(&b, part, tasks, own); err != nil {
+			return err
+		}
+		b.WriteString(part.end)
+		b.Write(after)
+		text = b.Bytes()
 	}
-	var b bytes.Buffer
-	b.Write(before)
-	b.WriteString(docBegin + "\n")
-	if err := p.report(&b, done); err != nil {
-		return err
-	}
-	b.WriteString(docEnd)
-	b.Write(after)
-	if err := os.WriteFile(p.doc, b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(p.doc, text, 0o644); err != nil {
 		return fmt.Errorf("cannot write the document: %w", err)
 	}
 	return nil
 }
 
-// report writes all results in Markdown: the targets first, if they were
-// judged, and then each row's table as it stood on the terminal.
-func (p *plan) report(b *bytes.Buffer, done results) error {
+// of picks the part's tasks, and what came out of them.
+func (q part) of(all []assignment, done results) (tasks []assignment, own results) {
+	own = results{}
+	for _, a := range all {
+		if a.row.HTTP() != q.http {
+			continue
+		}
+		tasks = append(tasks, a)
+		if cells := done[a.row.Name()]; len(cells) > 0 {
+			own[a.row.Name()] = cells
+		}
+	}
+	return tasks, own
+}
+
+// report writes the results of a part in Markdown: the targets first, if they
+// were judged, and then each row's table as it stood on the terminal.
+func (p *plan) report(b *bytes.Buffer, q part, tasks []assignment, done results) error {
 	fmt.Fprintf(b, "\n%s\n\n", done.origin())
 	if p.judged {
 		b.WriteString("### Targets\n\n")
-		if err := printVerdicts(b, judge(done)); err != nil {
+		if err := printVerdicts(b, q.judge(done)); err != nil {
 			return err
 		}
 		b.WriteString("\n")
 	}
 	b.WriteString("### Rows\n\n```")
-	for _, a := range p.tasks {
+	for _, a := range tasks {
 		if cells := done.ordered(a); len(cells) > 0 {
 			b.WriteString("\n")
 			printRow(b, a.row, cells)
 		}
 	}
 	b.WriteString("```\n")
-	printLegend(b, p.tasks)
+	printLegend(b, tasks)
 	b.WriteString("\n")
+	if q.note != "" {
+		b.WriteString(q.note + "\n\n")
+	}
 	return nil
 }
 

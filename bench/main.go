@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/ekaf-go/ekaf/bench/broker"
+	"github.com/ekaf-go/ekaf/bench/httpload"
 )
 
 func main() {
@@ -18,6 +20,10 @@ func main() {
 		switch os.Args[1] {
 		case "broker":
 			os.Exit(broker.Main(flag.NewFlagSet("bench broker", flag.ContinueOnError), os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+		case "bare":
+			served, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+			defer stop()
+			os.Exit(httpload.BareMain(served, os.Args[2:], os.Stderr))
 		case "measure":
 			if err := measureMain(ctx, os.Stdin, os.Stdout); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -60,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 func (p *plan) conclude(done results) error {
 	if p.judged {
 		fmt.Println()
-		if err := printVerdicts(os.Stdout, judge(done)); err != nil {
+		if err := printVerdicts(os.Stdout, judge(p.suite, done)); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type Job struct {
 	Topic   string
 	Timeout time.Duration
 	Profile string // file for a CPU profile of the measured part, or empty
+	Server  Served // which is asked, where the row is for one
 }
 
 // Sample is one client doing one row once: what a measuring process prints,
@@ -67,6 +68,16 @@ type Sample struct {
 	Held     int64 `json:"held_bytes,omitempty"`
 	HeldHeap int64 `json:"held_heap_bytes,omitempty"`
 
+	// The following are of servers, whose CPU, allocations and memory stand above.
+	// Busy is the part of one CPU that it used while it was asked.
+	Busy float64 `json:"busy,omitempty"`
+	// Asking is the CPU that the asking process used for each request.
+	Asking float64 `json:"asking_cpu_ns_per_request,omitempty"`
+	// AwayPerS are the requests/s that were accepted while Kafka was away and
+	// there was room, against RecordsPerS before.
+	AwayPerS float64 `json:"away_per_s,omitempty"`
+	Refused  int     `json:"refused,omitempty"` // requests, when there was no room
+
 	// The following are the broker's, over warm-up and measured records.
 	BatchRecords float64 `json:"records_per_batch,omitempty"`
 	Requests     float64 `json:"records_per_request,omitempty"`
@@ -97,6 +108,9 @@ func measureMain(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 func measure(ctx context.Context, job Job) (Sample, error) {
+	if job.Row.HTTP() {
+		return measureServer(ctx, job)
+	}
 	entry, ok := clients.Find(job.Client)
 	if !ok {
 		return Sample{}, fmt.Errorf("cannot measure %q: there is no such client", job.Client)

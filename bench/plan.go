@@ -24,7 +24,8 @@ type plan struct {
 	brokers string // of a real cluster
 	from    []string
 	doc     string
-	judged  bool // the suite is that of the targets
+	suite   string
+	judged  bool // the suite has targets
 }
 
 // assignment is a row with all that is known of how to run it.
@@ -85,7 +86,7 @@ func (p *plan) choose(o options) error {
 	if o.suite == "real" && p.brokers == "" && len(p.from) == 0 {
 		return errors.New("cannot run suite real: name a cluster with -brokers (go run ./conformance/realkafka/cmd/realkafka starts one)")
 	}
-	p.judged = o.suite == "targets"
+	p.suite, p.judged = o.suite, o.suite == "targets" || o.suite == "gateway"
 	var asked []string
 	if o.only != "" {
 		asked = strings.Split(o.only, ",")
@@ -119,7 +120,12 @@ func (p *plan) choose(o options) error {
 // point of it.
 func scaled(r load.Row, by float64) load.Row {
 	if r.Measure != load.FirstAck && r.Measure != load.Idle && r.Measure != load.Rates {
-		r.Records, r.Warmup = max(1, int(float64(r.Records)*by)), int(float64(r.Warmup)*by)
+		lines := max(r.Lines, 1) // of a request, which is asked as a whole
+		times := func(n int) int { return int(float64(n/lines)*by) * lines }
+		r.Records, r.Warmup = max(lines, times(r.Records)), times(r.Warmup)
+	}
+	if r.Measure == load.Connected {
+		r.Goroutines = r.Records
 	}
 	return r
 }
@@ -128,6 +134,9 @@ func scaled(r load.Row, by float64) load.Row {
 // cluster, some the counting broker's obedience.
 func (p *plan) possible(r load.Row) bool {
 	if r.Cluster == load.Kafka {
+		if r.HTTP() {
+			return false // the counting broker tells when all is there
+		}
 		return (p.brokers != "" || len(p.from) > 0) && r.Delay == 0 && r.Measure != load.Downtime
 	}
 	return true
@@ -164,7 +173,12 @@ func pick(names []string, row load.Row) ([]clients.Entry, error) {
 	for _, name := range names {
 		e, isClient := clients.Find(name)
 		p, isProgram := findProgram(name)
+		sv, isServer := findServer(name)
 		switch {
+		case name == "all" && row.HTTP():
+			for _, sv := range servers {
+				add(sv.Entry)
+			}
 		case name == "all":
 			for _, e := range clients.All() {
 				if !onPipe(row) {
@@ -176,11 +190,13 @@ func pick(names []string, row load.Row) ([]clients.Entry, error) {
 					add(p.Entry)
 				}
 			}
-		case isClient && !onPipe(row):
+		case isServer && row.HTTP():
+			add(sv.Entry)
+		case isClient && !onPipe(row) && !row.HTTP():
 			add(e)
 		case isProgram && p.does(row) && p.here():
 			add(p.Entry)
-		case !isClient && !isProgram && name != optional:
+		case !isClient && !isProgram && !isServer && name != optional:
 			return nil, fmt.Errorf("cannot run client %q: it is not in this build (confluent needs -tags confluent)", name)
 		}
 	}

@@ -94,8 +94,9 @@ func (b *brokerProcess) stop() {
 	b.cmd.Wait() // it was told to end; how it did is nobody's concern
 }
 
-// measureIn runs one job in a process of its own.
-func measureIn(ctx context.Context, job Job, pin bool) (Sample, error) {
+// measureIn runs one job in a process of its own, on the CPU of a role: who
+// asks a server leaves that of the client to the server.
+func measureIn(ctx context.Context, job Job, role int, pin bool) (Sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return Sample{}, fmt.Errorf("cannot start a client: %w", err)
@@ -111,7 +112,7 @@ func measureIn(ctx context.Context, job Job, pin bool) (Sample, error) {
 	cmd := exec.CommandContext(ctx, self, "measure")
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
-	if err := start(cmd, roleClient, job.Row.CPUs, pin); err != nil {
+	if err := start(cmd, role, job.Row.CPUs, pin); err != nil {
 		return Sample{}, fmt.Errorf("cannot start a client: %w", err)
 	}
 	if err := cmd.Wait(); err != nil {

@@ -62,6 +62,9 @@ var rates = []column{
 
 // columns are the figures that mean something in a row.
 func columns(r load.Row) []column {
+	if r.HTTP() {
+		return doorColumns(r)
+	}
 	switch r.Measure {
 	case load.FirstAck:
 		if !r.DelayAll {
@@ -146,10 +149,11 @@ func printRow(w io.Writer, row load.Row, cells []cell) {
 
 // baseline is the CPU by which a row's other clients are divided.
 func baseline(row load.Row, cells []cell) (ns float64, name string) {
-	if row.Measure == load.FirstAck || row.Measure == load.Idle {
+	switch row.Measure {
+	case load.FirstAck, load.Idle, load.Connected, load.Away:
 		return 0, ""
 	}
-	for _, name := range []string{"ekaf", ekafProduce, "limit"} {
+	for _, name := range []string{"ekaf", ekafProduce, "limit", bareHTTP} {
 		for i := range cells {
 			if c := &cells[i]; c.client == name && c.void == nil && !c.notOffered && len(c.samples) > 0 {
 				return c.spread(costs[0].figure).median, name

@@ -67,14 +67,19 @@ func (h *harness) runSample(ctx context.Context, row load.Row, client string) (S
 		if err := os.MkdirAll(h.profile, 0o755); err != nil {
 			return Sample{}, fmt.Errorf("cannot write profiles: %w", err)
 		}
-		name := strings.NewReplacer(" ", "-", ",", "").Replace(row.Name() + "-" + client)
+		name := strings.NewReplacer(" ", "-", ",", "", "/", "").Replace(row.Name() + "-" + client)
 		job.Profile = filepath.Join(h.profile, name+".pprof")
 	}
 	var s Sample
-	if program, ok := findProgram(client); ok {
+	program, isProgram := findProgram(client)
+	sv, isServer := findServer(client)
+	switch {
+	case isProgram:
 		s, err = h.runProgram(ctx, program, job)
-	} else {
-		s, err = measureIn(ctx, job, h.pin)
+	case isServer:
+		s, err = h.runServer(ctx, sv, job)
+	default:
+		s, err = measureIn(ctx, job, roleClient, h.pin)
 	}
 	if err != nil || s.NotOffered {
 		return s, err
@@ -84,6 +89,9 @@ func (h *harness) runSample(ctx context.Context, row load.Row, client string) (S
 		return s, err
 	}
 	s.seen(row, began, counted)
+	if isServer {
+		return s, sv.check(s, row, counted, h.verify)
+	}
 	return s, check(s, row, counted, h.verify && row.Cluster == "")
 }
 
@@ -110,6 +118,12 @@ func check(s Sample, row load.Row, counted broker.Counters, verify bool) error {
 	if counted.Records != int64(row.Total()) {
 		errs = append(errs, fmt.Errorf("the broker counted %d records of %d", counted.Records, row.Total()))
 	}
+	return errors.Join(append(errs, sound(s, counted, verify))...)
+}
+
+// sound reports what is wrong with what the broker got, but for its number.
+func sound(s Sample, counted broker.Counters, verify bool) error {
+	var errs []error
 	if n := counted.Faults(); n > 0 {
 		errs = append(errs, fmt.Errorf("the broker saw %d batches repeated, out of order or malformed", n))
 	}

@@ -33,6 +33,7 @@ var suites = map[string]suite{
 	"original":   {of(originalRows), []string{"ekaf", "franz-go"}},
 	"pipe":       {of(pipeRows), []string{"all"}},
 	"real":       {realTasks, []string{"all"}},
+	"gateway":    {gatewayTasks, []string{ekafServe, bareHTTP}},
 	"targets":    {targetTasks, []string{"ekaf", "franz-go", "limit"}},
 	"all":        {of(allRows), []string{"all"}},
 }
@@ -229,7 +230,7 @@ func originalRows() []load.Row {
 func allRows() []load.Row {
 	var rows []load.Row
 	seen := map[string]bool{} // the suites share the standard row
-	for _, f := range []func() []load.Row{callRows, sizeRows, codecRows, partitionRows, goroutineRows, latencyRows, stateRows, pipeRows, originalRows} {
+	for _, f := range []func() []load.Row{callRows, sizeRows, codecRows, partitionRows, goroutineRows, latencyRows, stateRows, pipeRows, originalRows, gatewayRows} {
 		for _, r := range f() {
 			if !seen[r.Name()] {
 				seen[r.Name()] = true

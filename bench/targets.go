@@ -21,8 +21,16 @@ const (
 // rivals are the clients against which ekaf is held.
 var rivals = []string{"franz-go", "franz-go-pool", "sarama", "kafka-go", "confluent", javaProducer}
 
-// judge holds the results against the project's targets, in their order.
-func judge(r results) []verdict {
+// judge holds the results against the targets of a suite.
+func judge(suite string, r results) []verdict {
+	if suite == "gateway" {
+		return judgeGateway(r)
+	}
+	return slices.Concat(judgeClients(r), judgeGateway(r))
+}
+
+// judgeClients holds the results against the producer's targets, in their order.
+func judgeClients(r results) []verdict {
 	return slices.Concat(
 		judgeSpread(r, load.Callback, "callback per message", 1.6, 40, 3),
 		judgeSpread(r, load.Batch, "batch call of 100", 1.5, 15, 5),

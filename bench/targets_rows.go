@@ -25,6 +25,7 @@ func targetTasks() []task {
 	tasks = append(tasks, assign(stateRows(), "ekaf", "franz-go")...)
 	tasks = append(tasks, assign(pipeRows(), ekafProduce, kcat)...)
 	tasks = append(tasks, assign([]load.Row{kafkaRow()}, "all")...)
+	tasks = append(tasks, gatewayTasks()...)
 	return tasks
 }
 

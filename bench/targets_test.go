@@ -65,7 +65,7 @@ func TestTargetsAreJudged(t *testing.T) {
 			map[string]Sample{"ekaf": {AllocsPerRecord: 0.004}}, met},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := find(t, judge(told(c.row, c.samples)), c.target, c.row.Name())
+			v := find(t, judge("targets", told(c.row, c.samples)), c.target, c.row.Name())
 			if got := v.outcome(); got != c.want {
 				t.Errorf("it is %s: %v", got, v.cells())
 			}
@@ -80,14 +80,14 @@ func TestCodecsAreJudgedByTwoRows(t *testing.T) {
 	r[packed.Name()] = told(packed, map[string]Sample{
 		"ekaf": {CPUPerRecord: 320, WireBytes: 50}, "franz-go": {CPUPerRecord: 700, WireBytes: 49},
 	})[packed.Name()]
-	if v := find(t, judge(r), "codec: cost", packed.Name()); v.outcome() != met || v.bound.v != 320 {
+	if v := find(t, judge("targets", r), "codec: cost", packed.Name()); v.outcome() != met || v.bound.v != 320 {
 		t.Errorf("cost is %v", v.cells())
 	}
-	if v := find(t, judge(r), "codec: ratio", packed.Name()); v.outcome() != missed {
+	if v := find(t, judge("targets", r), "codec: ratio", packed.Name()); v.outcome() != missed {
 		t.Errorf("ratio is %v", v.cells())
 	}
 	delete(r[plain.Name()], "franz-go")
-	if v := find(t, judge(r), "codec: cost", packed.Name()); v.outcome() != notRun || !strings.Contains(v.cells()[4], "franz-go was not run") {
+	if v := find(t, judge("targets", r), "codec: cost", packed.Name()); v.outcome() != notRun || !strings.Contains(v.cells()[4], "franz-go was not run") {
 		t.Errorf("cost is %v", v.cells())
 	}
 }
@@ -99,7 +99,7 @@ func TestVoidCellsAreNotJudged(t *testing.T) {
 		{client: "limit", samples: []Sample{{}}, void: errors.New("it lied")},
 		{client: "franz-go", samples: []Sample{{}}, notOffered: true},
 	})
-	verdicts := judge(r)
+	verdicts := judge("targets", r)
 	for target, why := range map[string]string{
 		"callback per message: the limit": "limit is void", "callback per message: franz-go": "franz-go does not offer it",
 	} {
@@ -128,7 +128,7 @@ func TestTheSuiteOfTargetsRunsWhatIsJudged(t *testing.T) {
 		}
 		r.add(a.row, cells)
 	}
-	for _, v := range judge(r) {
+	for _, v := range judge("targets", r) {
 		if missing := v.figure.missing + v.bound.missing; missing != "" && !strings.Contains(missing, kcat) {
 			t.Errorf("%s in %s: %s", v.target, v.row, missing)
 		}
@@ -150,7 +150,7 @@ func TestTheDocumentIsWrittenFromSamples(t *testing.T) {
 	}
 	rec.close()
 	doc := filepath.Join(dir, "doc.md")
-	if err := os.WriteFile(doc, []byte("before\n"+docBegin+"\nold\n"+docEnd+"\nafter\n"), 0o644); err != nil {
+	if err := os.WriteFile(doc, []byte("before\n"+parts[0].begin+"\nold\n"+parts[0].end+"\nafter\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time replaces what the first wrote
@@ -163,7 +163,7 @@ func TestTheDocumentIsWrittenFromSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"before\n" + docBegin, docEnd + "\nafter\n", "abacus; go9.9; 2026-01-02; medians of 3 or more rounds",
+		"before\n" + parts[0].begin, parts[0].end + "\nafter\n", "abacus; go9.9; 2026-01-02; medians of 3 or more rounds",
 		"50.0 ns | ≤ 120.0 ns | 1.6 × limit's 50.0 + 40 | met |", "50.0 [40.0-60.0]",
 	} {
 		if !bytes.Contains(text, []byte(want)) {
@@ -173,7 +173,7 @@ func TestTheDocumentIsWrittenFromSamples(t *testing.T) {
 	if bytes.Contains(text, []byte("old")) || bytes.Count(text, []byte("### Targets")) != 1 {
 		t.Errorf("the old part is still there:\n%s", text)
 	}
-	if err := run(t.Context(), []string{"-suite", "targets", "-from", file, "-doc", file}); err == nil || !strings.Contains(err.Error(), docBegin) {
+	if err := run(t.Context(), []string{"-suite", "targets", "-from", file, "-doc", file}); err == nil || !strings.Contains(err.Error(), parts[0].begin) {
 		t.Errorf("a document without markers: %v", err)
 	}
 }

@@ -52,6 +52,9 @@ type value struct {
 	missing string
 }
 
+// by is a bound made of the value.
+func (v value) by(factor, plus float64) value { return value{v: v.v*factor + plus, missing: v.missing} }
+
 // median of a client's figure in a row.
 func (r results) median(row load.Row, client string, f figure) value {
 	c := r[row.Name()][client]

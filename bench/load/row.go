@@ -14,6 +14,9 @@ const (
 	Downtime   = "downtime"   // what handing over a record costs while the broker is away
 	Rates      = "rates"      // how fast calls return, and how fast records are delivered
 	Pipe       = "pipe"       // lines read from standard input by a program
+	Requests   = "requests"   // HTTP requests to a server with Kafka behind it
+	Away       = "away"       // the same while Kafka is away, until the buffer is full and beyond
+	Connected  = "connected"  // memory of a server with idle connections
 )
 
 // How records are placed.
@@ -56,6 +59,9 @@ type Row struct {
 	Delay      time.Duration `json:"delay_ns"` // of the broker's answers
 	// DelayAll delays the answers to all requests, not to Produce alone.
 	DelayAll bool `json:"delay_all,omitempty"`
+	// Lines is the number of records in an HTTP request, one a line; 0 or 1: its
+	// body is the record. Goroutines are connections then.
+	Lines int `json:"lines,omitempty"`
 	// Cluster is Kafka, or empty for the counting broker.
 	Cluster string `json:"cluster,omitempty"`
 }
@@ -88,6 +94,10 @@ func (r Row) shape() string {
 		return fmt.Sprintf("%s %s", r.Measure, s)
 	case Downtime:
 		s = Downtime + " " + s
+	case Requests, Away:
+		return r.httpShape()
+	case Connected:
+		return fmt.Sprintf("HTTP, %d idle connections", r.Goroutines)
 	}
 	s += " " + r.Call
 	if r.Codec != "none" {
@@ -97,6 +107,24 @@ func (r Row) shape() string {
 		s += fmt.Sprintf(", %d goroutines", r.Goroutines)
 	}
 	return s
+}
+
+func (r Row) httpShape() string {
+	s := fmt.Sprintf("POST /async %dB", r.ValueBytes)
+	if r.Lines > 1 {
+		s = fmt.Sprintf("NDJSON %d x %dB", r.Lines, r.ValueBytes)
+	}
+	s += fmt.Sprintf(" x%d, %d connections", r.Partitions, r.Goroutines)
+	if r.Measure == Away {
+		s += ", Kafka away"
+	}
+	return s
+}
+
+// HTTP reports whether a row's records come by HTTP: then servers do it, not
+// clients.
+func (r Row) HTTP() bool {
+	return r.Measure == Requests || r.Measure == Away || r.Measure == Connected
 }
 
 // Streams reports whether many records are given to the client before the
