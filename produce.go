@@ -219,7 +219,8 @@ func (o *order) putMany(lane *worker.Lane, l list, at int) (next int, full *memo
 		m := &l.msgs[i]
 		if len(m.Headers) == 0 && (m.Callback == nil || sync) && m.Timestamp.IsZero() {
 			if !going {
-				run, going = lane.Run(o.shared()), true
+				run.Begin(lane, o.shared())
+				going = true
 			}
 			if run.Put(m.Key, m.Value, o.arg(i)) {
 				continue

@@ -117,12 +117,19 @@ func (l *Lane) PutPlain(generation uint64, key, value []byte, done batch.Complet
 		l.mu.Unlock()
 		return 0, false
 	}
-	run := l.Run(done)
-	if !run.Put(key, value, arg) {
+	b, delta := l.fitting()
+	if b == nil {
 		l.mu.Unlock()
 		return 0, false
 	}
-	run.End()
+	at, ok := b.AppendPlain(key, value, delta, l.cfg.BatchBytes)
+	if !ok {
+		l.mu.Unlock()
+		return 0, false
+	}
+	if done != nil {
+		l.note(b, done, at, 1, arg, delta)
+	}
 	return l.commit(immediate, drain), true
 }
 

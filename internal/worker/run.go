@@ -5,6 +5,9 @@ import "github.com/ekaf-go/ekaf/internal/batch"
 // Run puts messages of one call, with one completer, one after another: what is
 // the same for all of them is looked up once, and they get one completion. It
 // takes what fits the open batch as it is; the rest is Lane.Put's.
+//
+// It is begun in place, as it is written field by field: a copy of it right then
+// would wait until the processor has put all of that into the cache.
 type Run struct {
 	lane  *Lane
 	done  batch.Completer // nil: nobody hears of them
@@ -15,19 +18,28 @@ type Run struct {
 	first, arg, count int32
 }
 
-// Run begins a run. Between Begin and Commit, and without another Put before End.
-func (l *Lane) Run(done batch.Completer) Run {
-	r := Run{lane: l, done: done}
-	b := l.open
+// Begin begins a run on a lane. Between the lane's Begin and Commit, and without
+// another Put before End.
+func (r *Run) Begin(l *Lane, done batch.Completer) {
+	r.lane, r.done, r.count = l, done, 0
+	r.batch, r.delta = l.fitting()
+}
+
+// fitting is the open batch and the distance of the present from its base, where
+// a plain message needs nothing but room in its last chunk; else nil.
+func (l *Lane) fitting() (b *batch.Batch, delta int32) {
+	b = l.open
 	if b == nil || l.Partition.limits.Messages != nil || l.cfg.BatchRecords > 0 {
-		return r
+		return nil, 0
 	}
-	// Never below the base: see append.
-	delta := max(l.host.Clock(), b.BaseTime()) - b.BaseTime()
-	if r.delta = int32(delta); delta == int64(r.delta) {
-		r.batch = b
+	// Never below the base: the clock of every few milliseconds may lag behind the
+	// one that was read when the batch opened.
+	base := b.BaseTime()
+	since := max(l.host.Clock(), base) - base
+	if delta = int32(since); since != int64(delta) {
+		return nil, 0
 	}
-	return r
+	return b, delta
 }
 
 // Put takes a message without headers or timestamp. Not ok: it is not taken, and
