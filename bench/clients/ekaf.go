@@ -94,10 +94,10 @@ func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
 	if e.l.Call == load.Immediate {
 		return e.produceAtOnce(ctx, from, to)
 	}
+	call := []ekaf.Message{{Callback: e.callback}}
 	for i := from; i < to; i++ {
-		m := e.message(i)
-		m.Callback = e.callback
-		if _, err := e.t.ProduceAsyncBatched(ctx, m); err != nil {
+		e.fill(&call[0], i)
+		if _, err := e.t.ProduceAsyncBatched(ctx, call...); err != nil {
 			return err
 		}
 	}
@@ -105,10 +105,10 @@ func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
 }
 
 func (e *ekafClient) produceAtOnce(ctx context.Context, from, to int) error {
+	call := []ekaf.Message{{Callback: e.callback}}
 	for i := from; i < to; i++ {
-		m := e.message(i)
-		m.Callback = e.callback
-		if err := e.t.ProduceAsync(ctx, m); err != nil {
+		e.fill(&call[0], i)
+		if err := e.t.ProduceAsync(ctx, call...); err != nil {
 			return err
 		}
 	}

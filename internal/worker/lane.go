@@ -383,6 +383,10 @@ func (l *Lane) chargeMade(made *batch.Batch) {
 // HasRoom reports whether the partition's own limits, not those above them, leave
 // room for a message of this size.
 func (l Limits) HasRoom(size int) bool {
+	// Most ask with room to spare: then it matters little how large the chunk would be.
+	if most := int64(size) + batch.MaxChunk + batch.HeaderSize; l.Messages == nil && l.Bytes.Fits(4*most) {
+		return true
+	}
 	return l.Bytes.Fits(int64(memory.CapacityFor(size+batch.HeaderSize))) && (l.Messages == nil || l.Messages.Fits(1))
 }
 
