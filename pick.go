@@ -54,12 +54,12 @@ func (w Worker) produce(ctx context.Context, msgs []Message, immediate bool) err
 	defer o.room.release()
 	for done := 0; done < len(msgs); {
 		_, generation := w.partition.Choice()
-		next, err := w.t.putRun(ctx, choice{w.partition, w.index, generation}, list{msgs: msgs}, done, &o)
+		next, err := w.t.putRun(ctx, choice{w.partition, w.index, generation}, &list{msgs: msgs}, done, &o)
 		if err == errChooseAgain && w.partition.Lane(w.index).State() == worker.Stopped {
 			err = fmt.Errorf("%w: the worker picked has stopped; pick again", ErrTryAgain)
 		}
 		if err != nil && err != errChooseAgain {
-			o.refuseFrom(list{msgs: msgs}, next, err)
+			o.refuseFrom(&list{msgs: msgs}, next, err)
 			break
 		}
 		done = next

@@ -123,18 +123,18 @@ func (t *topic) produceTogether(ctx context.Context, v *view, msgs []Message, si
 	for done := 0; done < len(msgs); size = sizeOf(msgs[done:]) {
 		c, err := t.route(v, &msgs[done], len(msgs)-done, size)
 		if err != nil {
-			o.refuseFrom(list{msgs: msgs}, done, err)
+			o.refuseFrom(&list{msgs: msgs}, done, err)
 			return
 		}
-		next, err := t.putRun(ctx, c, list{msgs: msgs}, done, o)
+		next, err := t.putRun(ctx, c, &list{msgs: msgs}, done, o)
 		if err != nil && !errors.Is(err, errChooseAgain) {
-			o.refuseFrom(list{msgs: msgs}, next, err)
+			o.refuseFrom(&list{msgs: msgs}, next, err)
 			return
 		}
 		done = next
 		if errors.Is(err, errChooseAgain) {
 			if t.closed() {
-				o.refuseFrom(list{msgs: msgs}, done, ErrClosed)
+				o.refuseFrom(&list{msgs: msgs}, done, ErrClosed)
 				return
 			}
 			if v = t.view.Load(); v == nil {
@@ -154,7 +154,7 @@ type list struct {
 	order []int32 // which of msgs they are; nil: all
 }
 
-func (l list) len() int {
+func (l *list) len() int {
 	if l.order == nil {
 		return len(l.msgs)
 	}
@@ -162,7 +162,7 @@ func (l list) len() int {
 }
 
 // index is that of the list's at-th message among the call's.
-func (l list) index(at int) int {
+func (l *list) index(at int) int {
 	if l.order == nil {
 		return at
 	}
@@ -170,7 +170,7 @@ func (l list) index(at int) int {
 }
 
 // refuseFrom notes that the messages of a list from one on were not accepted.
-func (o *order) refuseFrom(l list, at int, err error) {
+func (o *order) refuseFrom(l *list, at int, err error) {
 	for ; at < l.len(); at++ {
 		o.refusals = append(o.refusals, refusal{int(o.base) + l.index(at), err})
 	}
@@ -178,7 +178,7 @@ func (o *order) refuseFrom(l list, at int, err error) {
 
 // putRun encodes the messages of a list, from one on, into a worker's batch, under
 // one lock. It answers the first that was not accepted; the list's end: none.
-func (t *topic) putRun(ctx context.Context, c choice, l list, at int, o *order) (int, error) {
+func (t *topic) putRun(ctx context.Context, c choice, l *list, at int, o *order) (int, error) {
 	first := at
 	for {
 		lane := c.partition.Lane(c.worker)
@@ -211,7 +211,7 @@ func (t *topic) putRun(ctx context.Context, c choice, l list, at int, o *order) 
 
 // putMany puts the messages of a list, from one on, into a locked lane, until one
 // does not fit. It answers that one, or the end.
-func (o *order) putMany(lane *worker.Lane, l list, at int) (next int, full *memory.Account) {
+func (o *order) putMany(lane *worker.Lane, l *list, at int) (next int, full *memory.Account) {
 	sync := o.call != nil && o.call.Inline()
 	var run worker.Run
 	for going := false; at < l.len(); at++ {

@@ -95,7 +95,7 @@ func (t *topic) waitForRoom(ctx context.Context, lane *worker.Lane, o *order) er
 
 // dropRun fails the messages of a run that DropNewest gives up: they count as
 // accepted, and get their outcome.
-func (t *topic) dropRun(l list, at int, o *order) {
+func (t *topic) dropRun(l *list, at int, o *order) {
 	n := l.len() - at
 	for ; at < l.len(); at++ {
 		i := l.index(at)
@@ -114,7 +114,7 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 		t.mu.Lock()
 		if t.state == TopicClosed {
 			t.mu.Unlock()
-			o.refuseFrom(list{msgs: msgs}, i, ErrClosed)
+			o.refuseFrom(&list{msgs: msgs}, i, ErrClosed)
 			return true
 		}
 		if t.view.Load() != nil {
@@ -141,9 +141,9 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 		}
 		if err := t.makeRoom(ctx, full, nil, len(msgs)-i, o); err != nil {
 			if err == ErrDropped {
-				t.dropRun(list{msgs: msgs}, i, o)
+				t.dropRun(&list{msgs: msgs}, i, o)
 			} else {
-				o.refuseFrom(list{msgs: msgs}, i, err)
+				o.refuseFrom(&list{msgs: msgs}, i, err)
 			}
 			return true
 		}

@@ -97,7 +97,7 @@ func (o *order) arrange(s *split, n int) {
 // putSplit puts one run; if its worker is gone, its messages choose again one by one.
 func (t *topic) putSplit(ctx context.Context, s *split, k int, msgs []Message, o *order) {
 	run := &s.runs[k]
-	l := list{msgs, s.order[run.from : run.from+run.count]}
+	l := &list{msgs, s.order[run.from : run.from+run.count]}
 	at, err := t.putRun(ctx, run.choice, l, 0, o)
 	switch {
 	case err == nil:
