@@ -2,12 +2,16 @@ package batch
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pierrec/lz4/v4"
 )
 
 // javaRecords are the records in testdata/java_*.batch, by the same rules as in
@@ -55,7 +59,7 @@ func TestBatchesWrittenByJava(t *testing.T) {
 // Java's client fixes the framings: for one and the same block ours must start
 // with the very bytes that Java writes.
 func TestFramesStartLikeJavas(t *testing.T) {
-	for codec, framing := range map[Codec]string{Snappy: xerialHeader, LZ4: lz4Header} {
+	for codec, framing := range map[Codec]string{Snappy: xerialHeader, LZ4: lz4Small.header} {
 		raw, err := os.ReadFile(filepath.Join("testdata", "java_"+codec.String()+".batch"))
 		if err != nil {
 			t.Fatal(err)
@@ -73,8 +77,8 @@ func TestFramesStartLikeJavas(t *testing.T) {
 		t.Fatal(err)
 	}
 	SetLZ4Magic0(frame)
-	if !bytes.Contains(raw, frame[:len(lz4Header)]) {
-		t.Errorf("Java's message set of magic 0 has no header %x", frame[:len(lz4Header)])
+	if !bytes.Contains(raw, frame[:lz4HeaderSize]) {
+		t.Errorf("Java's message set of magic 0 has no header %x", frame[:lz4HeaderSize])
 	}
 	if got, err := Decompress(nil, LZ4, frame, 10); err != nil || string(got) != "data" {
 		t.Errorf("magic 0: %q, %v", got, err)
@@ -84,6 +88,39 @@ func TestFramesStartLikeJavas(t *testing.T) {
 	SetLZ4Magic0(nil)
 	if string(other) != "something else" {
 		t.Error("SetLZ4Magic0 changed what is no frame of ours")
+	}
+}
+
+// A frame of much data says how large its blocks are, in both forms of the header;
+// other readers check its checksum, and find the data.
+func TestLZ4FramesOfMuchData(t *testing.T) {
+	data := bytes.Repeat([]byte("so many words, and yet the same ones "), 20_000)
+	frame, err := Compress(nil, LZ4, 0, [][]byte{data[:100_000], data[100_000:]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(lz4.NewReader(bytes.NewReader(frame))); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("another reader reads %d bytes of %d, %v", len(got), len(data), err)
+	}
+	if blocks, want := countLZ4Blocks(frame), (len(data)+lz4LargeBlock-1)/lz4LargeBlock; blocks != want {
+		t.Errorf("%d blocks, want %d", blocks, want)
+	}
+	SetLZ4Magic0(frame)
+	if frame[lz4HeaderSize-1] == lz4Large.header[lz4HeaderSize-1] {
+		t.Error("magic 0: the header is as before")
+	}
+	if got, err := Decompress(nil, LZ4, frame, len(data)); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("magic 0: %d bytes of %d, %v", len(got), len(data), err)
+	}
+}
+
+func countLZ4Blocks(frame []byte) (n int) {
+	for at := lz4HeaderSize; ; n++ {
+		size := binary.LittleEndian.Uint32(frame[at:]) &^ lz4Stored
+		if size == 0 {
+			return n
+		}
+		at += 4 + int(size)
 	}
 }
 
