@@ -63,6 +63,8 @@ var arrows = map[string][]string{
 	"internal/profiles":   {},
 	// Who may use it.
 	"gateway/access": {"gateway", "github.com/go-jose/go-jose/...", "golang.org/x/crypto/bcrypt", "golang.org/x/time/rate"},
+	// What it shows of itself.
+	"gateway/dashboard": {".", "gateway", "internal/conn", "github.com/twmb/franz-go/pkg/kerr"},
 	// Judges and embedded brokers know nothing of the engine that they judge.
 	"ekaftest":              {"github.com/twmb/franz-go/pkg/...", "github.com/klauspost/compress/...", "github.com/pierrec/lz4/..."},
 	"ekaftest/identity":     {"github.com/twmb/franz-go/pkg/..."},
