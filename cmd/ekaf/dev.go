@@ -106,6 +106,7 @@ func (d *dev) watch(ctx context.Context, broker *ekaftest.Cluster, out io.Writer
 func (d *dev) tell(out io.Writer, base string, brokers, topics []string) {
 	topic := url.PathEscape(topics[0])
 	fmt.Fprintf(out, `gateway    %[1]s
+dashboard  %[1]s/
 metrics    %[1]s/metrics
 routes     %[1]s/openapi.json
 kafka      %[2]s, topics %[3]s; others are created as they are named

@@ -29,6 +29,7 @@ after: what the answer "accepted" was given for waits in memory, within
                                     kafboy's routes, each also under /safe/
   POST /v1/topics/TOPIC?ack=buffered|kafka
                                     any body as it is; NDJSON one message a line
+  GET  /                            the dashboard, a live page
   GET  /healthz, /readyz, /metrics, /openapi.json
 
 SIGINT or SIGTERM ends it in order, within --grace: /readyz says no, requests
@@ -57,6 +58,7 @@ type serve struct {
 	window      time.Duration
 	grace       time.Duration
 	drainDelay  time.Duration
+	noDashboard bool
 	topicLabels int // of /metrics
 	trace       bool
 	tls         listen.TLS
@@ -120,6 +122,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	flags.IntVar(&s.topicLabels, "metric-topics", 100, "/metrics tells `N` topics apart, and counts the others together")
 	flags.DurationVar(&s.grace, "grace", 10*time.Second, "after SIGINT or SIGTERM, end within this `TIME`")
 	flags.DurationVar(&s.drainDelay, "drain-delay", 0, "after SIGINT or SIGTERM, serve on for this `TIME` while /readyz says no, so that load balancers notice")
+	flags.BoolVar(&s.noDashboard, "no-dashboard", false, "serve no dashboard at /")
 	for flag, values := range map[string][]string{
 		"ack":         {"buffered", "kafka"},
 		"acks":        {"all", "1", "0"},

@@ -16,6 +16,7 @@ import (
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/gateway"
 	"github.com/ekaf-go/ekaf/gateway/access"
+	"github.com/ekaf-go/ekaf/gateway/dashboard"
 	"github.com/ekaf-go/ekaf/internal/gatefile"
 	"github.com/ekaf-go/ekaf/internal/listen"
 	"github.com/ekaf-go/ekaf/internal/properties"
@@ -141,8 +142,9 @@ type plan struct {
 	config   *properties.Config
 	producer *ekaf.Producer
 	handler  *gateway.Handler
-	keeper   *access.Keeper // nil: all are let in
-	secure   *listen.Secure // nil: no TLS
+	keeper   *access.Keeper   // nil: all are let in
+	secure   *listen.Secure   // nil: no TLS
+	board    *dashboard.Board // nil: no dashboard
 }
 
 // plan checks the configuration as a whole. The error lists every fault.
@@ -154,9 +156,12 @@ func (s *serve) plan(cmd *cobra.Command, g given, screen *console) (*plan, error
 	keep(err)
 	p.config, err = s.connection.settle(cmd, s.properties(cmd, p.file))
 	keep(err)
-	if err == nil {
+	settled := err == nil
+	p.board, err = s.newBoard()
+	keep(err)
+	if settled {
 		p.producer, err = ekaf.New(slices.Concat([]ekaf.Option{ekaf.Workers(s.workers)}, p.file.Options, p.config.Options,
-			s.ownOptions(cmd), []ekaf.Option{ekaf.OnEvent((&watch{screen: screen}).event)})...)
+			s.ownOptions(cmd), []ekaf.Option{ekaf.OnEvent(p.hear(&watch{screen: screen}))})...)
 		for _, fault := range flat(err) {
 			if strings.HasPrefix(fault.Error(), "Brokers: at least one") {
 				fault = errNoBroker
@@ -177,7 +182,7 @@ func (s *serve) plan(cmd *cobra.Command, g given, screen *console) (*plan, error
 		keep(err)
 	}
 	shown := newExposition()
-	options = append(options, shown.mount())
+	options = append(append(options, shown.mount()), p.boardOptions()...)
 	if len(faults.Faults) == 0 {
 		p.handler, err = gateway.New(p.producer, options...)
 		keep(err)

@@ -37,6 +37,7 @@ func (s *serve) run(cmd *cobra.Command, _ []string) error {
 	if s.inTheClear(listener) {
 		screen.say("note: credentials come in the clear: serve TLS (--tls-certificate), or have something in front that does")
 	}
+	defer p.watch()()
 	d := &door{
 		server: newServer(p.handler, s.limits, s.syncTimeout, screen), producer: p.producer, drain: p.handler.Drain,
 		delay: s.drainDelay, grace: s.grace, screen: screen, notify: listen.NewNotify(),
