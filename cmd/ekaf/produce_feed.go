@@ -31,8 +31,10 @@ type feed struct {
 	batched  bool // linger was asked for
 	maxLine  int
 
-	next  int64 // number of the line to come, from 1
-	calls []ekaf.Message
+	next  int64          // number of the line to come, from 1
+	calls []ekaf.Message // made once; a line changes no more of one than its key and value
+	held  int            // of them, how many hold a line
+	bytes int            // of these lines
 
 	mu      sync.Mutex // guards the following
 	reading bool       // inside a Read, which nothing can interrupt
@@ -63,7 +65,10 @@ func (f *feed) runUntil(ctx context.Context, in []input) error {
 
 func (f *feed) run(ctx context.Context, in []input) error {
 	f.next = 1
-	f.calls = make([]ekaf.Message, 0, callLines)
+	f.calls = make([]ekaf.Message, callLines)
+	for i := range f.calls {
+		f.calls[i] = f.form.blank()
+	}
 	lines := &lineReader{max: f.maxLine, buf: make([]byte, min(firstBlock, f.maxLine+1))}
 	for i, source := range in {
 		if ctx.Err() != nil {
@@ -149,16 +154,17 @@ func (f *feed) hand(ctx context.Context, lines *lineReader, end bool) error {
 		line, state := lines.next(end)
 		switch state {
 		case lineWhole:
-			f.report.lineRead(len(line))
-			f.calls = append(f.calls, f.form.message(line))
+			f.form.fill(&f.calls[f.held], line)
+			f.held++
+			f.bytes += len(line)
 			f.next++
-			if len(f.calls) == callLines {
+			if f.held == callLines {
 				if err := f.call(ctx); err != nil {
 					return err
 				}
 			}
 		case lineTooLong:
-			f.report.lineRead(0)
+			f.report.lineLeftOut()
 			f.report.refused(f.next, 1, ekaf.ErrTooLarge)
 			f.next++
 			if err := f.call(ctx); err != nil { // keeps a call's line numbers consecutive
@@ -172,19 +178,19 @@ func (f *feed) hand(ctx context.Context, lines *lineReader, end bool) error {
 
 // call hands the gathered lines over. It blocks while the buffer is full.
 func (f *feed) call(ctx context.Context) error {
-	n := len(f.calls)
+	n := f.held
 	if n == 0 {
 		return nil
 	}
 	c := &call{report: f.report, first: f.next - int64(n), n: n}
-	f.report.handed(n)
+	f.report.handed(n, f.bytes)
 	var err error
 	if f.batched {
-		_, err = f.producer.ProduceAsyncBatchedFunc(ctx, f.topic, c.answered, f.calls...)
+		_, err = f.producer.ProduceAsyncBatchedFunc(ctx, f.topic, c.answered, f.calls[:n]...)
 	} else {
-		err = f.producer.ProduceAsyncFunc(ctx, f.topic, c.answered, f.calls...)
+		err = f.producer.ProduceAsyncFunc(ctx, f.topic, c.answered, f.calls[:n]...)
 	}
-	f.calls = f.calls[:0]
+	f.held, f.bytes = 0, 0
 	c.returned(err)
 	if errors.Is(err, ekaf.ErrInvalidTopic) {
 		return misused("--topic %q: %w", f.topic, ekaf.ErrInvalidTopic)
@@ -192,11 +198,21 @@ func (f *feed) call(ctx context.Context) error {
 	return nil
 }
 
-// message cuts a line into key and value. It allocates nothing.
-func (m *form) message(line []byte) ekaf.Message {
-	var msg ekaf.Message
+// blank is a message with all that is the same for every line.
+func (m *form) blank() ekaf.Message {
+	msg := ekaf.Message{Headers: m.headers, Timestamp: m.timestamp}
+	if m.partition >= 0 {
+		msg = msg.OnPartition(m.partition)
+	}
+	return msg
+}
+
+// fill cuts a line into key and value of a message that was made blank. It
+// allocates nothing.
+func (m *form) fill(msg *ekaf.Message, line []byte) {
 	msg.Value = line
 	if len(m.delim) > 0 {
+		msg.Key = nil
 		if key, value, found := bytes.Cut(line, m.delim); found {
 			msg.Key, msg.Value = key, value
 		}
@@ -204,9 +220,4 @@ func (m *form) message(line []byte) ekaf.Message {
 	if m.null != nil && bytes.Equal(msg.Value, m.null) {
 		msg.Value = nil
 	}
-	msg.Headers, msg.Timestamp = m.headers, m.timestamp
-	if m.partition >= 0 {
-		msg = msg.OnPartition(m.partition)
-	}
-	return msg
 }

@@ -37,16 +37,19 @@ func newReport(screen *console) *report {
 	return &report{screen: screen, began: time.Now(), errors: map[string]int64{}}
 }
 
-func (r *report) lineRead(bytes int) {
+// lineLeftOut counts a line that is not handed over.
+func (r *report) lineLeftOut() {
 	r.mu.Lock()
 	r.read++
-	r.bytes += int64(bytes)
 	r.mu.Unlock()
 }
 
-func (r *report) handed(n int) {
+// handed counts lines of so many bytes that were read and are handed over.
+func (r *report) handed(lines, bytes int) {
 	r.mu.Lock()
-	r.open += int64(n)
+	r.read += int64(lines)
+	r.bytes += int64(bytes)
+	r.open += int64(lines)
 	r.mu.Unlock()
 }
 
