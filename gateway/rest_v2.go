@@ -4,20 +4,33 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/internal/payload"
 )
 
-// v2Type is that of the REST Proxy's v2 answers.
-var v2Type = []string{"application/vnd.kafka.v2+json"}
+// v2Type is that of the REST Proxy's v2 answers, v1Type that of answers to
+// requests of version 1, which is the same but for its name: clients that know
+// nothing newer are still about.
+var (
+	v2Type = []string{"application/vnd.kafka.v2+json"}
+	v1Type = []string{"application/vnd.kafka.v1+json"}
+)
 
-func (x *exchange) refuseV2(f *StatusError) { x.refuseRest(f, v2Type) }
+func (x *exchange) refuseV2(f *StatusError) { x.refuseRest(f, x.v2AnswerType()) }
+
+func (x *exchange) v2AnswerType() []string {
+	if values := x.r.Header["Content-Type"]; len(values) > 0 && strings.Contains(values[0], ".v1+json") {
+		return v1Type
+	}
+	return v2Type
+}
 
 func restV2Routes() []*route {
 	about := doc{
 		tag: "REST Proxy v2", summary: "Produce records, and wait until Kafka has them",
-		body: `{"records":[{"key":K,"value":V,"partition":P},...]} as application/vnd.kafka.binary.v2+json (keys and values in base64) or application/vnd.kafka.json.v2+json`,
+		body: `{"records":[{"key":K,"value":V,"partition":P},...]} as application/vnd.kafka.binary.v2+json (keys and values in base64) or application/vnd.kafka.json.v2+json; the same with v1`,
 		answers: map[int]string{
 			200: `{"offsets":[{"partition":P,"offset":O,"error_code":null,"error":null},...],"key_schema_id":null,"value_schema_id":null}: Kafka has each record whose error_code is null`,
 			403: "as 200, when Kafka refuses the gateway's principal for a record (40301)",
@@ -87,11 +100,12 @@ func (x *exchange) v2Format() (format, *StatusError) {
 		return "", f
 	}
 	switch kind {
-	case "application/vnd.kafka.binary.v2+json":
+	case "application/vnd.kafka.binary.v2+json", "application/vnd.kafka.binary.v1+json", "application/vnd.kafka.v1+json":
 		return binaryFormat, nil
-	case "application/vnd.kafka.json.v2+json":
+	case "application/vnd.kafka.json.v2+json", "application/vnd.kafka.json.v1+json":
 		return jsonFormat, nil
-	case "application/vnd.kafka.avro.v2+json", "application/vnd.kafka.jsonschema.v2+json", "application/vnd.kafka.protobuf.v2+json":
+	case "application/vnd.kafka.avro.v2+json", "application/vnd.kafka.jsonschema.v2+json", "application/vnd.kafka.protobuf.v2+json",
+		"application/vnd.kafka.avro.v1+json":
 		return "", restRefusal(http.StatusUnprocessableEntity, restInvalidPayload, "Payload error. %s is not served: it %s", kind, restNoRegistryMessage)
 	}
 	return "", refusal(http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type: send application/vnd.kafka.binary.v2+json or application/vnd.kafka.json.v2+json")
@@ -190,7 +204,7 @@ func (x *exchange) answerV2() {
 		out = append(out, `,"error_code":null,"error":null}`...)
 	}
 	x.out = append(out, `],"key_schema_id":null,"value_schema_id":null}`...)
-	x.send(status, v2Type)
+	x.send(status, x.v2AnswerType())
 }
 
 // v2Code is a record's error_code. The REST Proxy has no others for records than

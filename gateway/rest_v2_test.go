@@ -183,3 +183,27 @@ func TestRestV2Topics(t *testing.T) {
 		}
 	}
 }
+
+// TestRestV1: the media types of clients that know version 1 alone, whose records
+// are binary where they say nothing else.
+func TestRestV1(t *testing.T) {
+	d := open(t, behind{})
+	for i, c := range []struct{ kind, body, want string }{
+		{"application/vnd.kafka.v1+json", `{"records":[{"value":"aGk=","key":null,"partition":null}]}`, "hi"},
+		{"application/vnd.kafka.binary.v1+json", `{"records":[{"value":"aGk="}]}`, "hi"},
+		{"application/vnd.kafka.json.v1+json", `{"records":[{"value":{"n":1}}]}`, `{"n":1}`},
+	} {
+		w := d.ask("POST /topics/events", c.body, "Content-Type", c.kind)
+		d.want(w, 200, placed([2]int{0, i}))
+		if kind := w.Header().Get("Content-Type"); kind != "application/vnd.kafka.v1+json" {
+			t.Errorf("%s is answered as %s", c.kind, kind)
+		}
+		if got := string(d.consumed("events", i+1)[i].Value); got != c.want {
+			t.Errorf("%s: a consumer sees %q", c.kind, got)
+		}
+	}
+	w := d.ask("POST /topics/events", `{"records":[{"value":1}]}`, "Content-Type", "application/vnd.kafka.avro.v1+json")
+	if w.Code != 422 || w.Header().Get("Content-Type") != "application/vnd.kafka.v1+json" {
+		t.Errorf("Avro is answered with %d as %s", w.Code, w.Header().Get("Content-Type"))
+	}
+}
