@@ -49,9 +49,12 @@ const (
 	Grow
 	// Recreate: a topic can be deleted and created again at once.
 	Recreate
+	// SteadyEnd: what consumers see as the end of a log never goes back. In old
+	// releases it does when two requests for a partition are handled at once.
+	SteadyEnd
 )
 
-var capabilityNames = []string{"record batches", "timestamps", "zstd", "restart", "leaders", "grow", "recreate"}
+var capabilityNames = []string{"record batches", "timestamps", "zstd", "restart", "leaders", "grow", "recreate", "steady end"}
 
 func (c Capability) String() string {
 	var names []string

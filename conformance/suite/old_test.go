@@ -97,6 +97,7 @@ func TestBefore011(t *testing.T) {
 			trial.each("Idempotence", idempotenceRefused)
 			trial.each("Headers", headersRefused)
 			trial.each("Codecs", readByKafka)
+			trial.each("Nudge", nudged)
 		})
 	}
 }
@@ -134,6 +135,25 @@ func headersRefused(t *Trial) {
 	}
 	if records := t.read(topic); len(records) != 2 {
 		t.Errorf("the topic holds %d records, want 2", len(records))
+	}
+}
+
+// TestNudge is nudged on the embedded broker.
+func TestNudge(t *testing.T) {
+	nudged(newTrial(t, openEmbedded(t)))
+}
+
+// nudged: a message that is appended beside a flow, to move the end of the log that
+// consumers see, is there, and no fault of the flow.
+func nudged(t *Trial) {
+	f := newFlow(t, t.topic(2, nil))
+	p := t.producer()
+	f.feed(p, 0, verbs[0], 20)
+	t.flush(p)
+	f.nudge(0)
+	f.verify(rules{offsets: true})
+	if seen := len(t.read(f.topic)); f.nudges == 0 || seen != f.issued+f.nudges {
+		t.Errorf("the topic holds %d messages: %d of the flow, %d beside it", seen, f.issued, f.nudges)
 	}
 }
 

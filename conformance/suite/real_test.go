@@ -38,6 +38,9 @@ func startReal(t *testing.T, config realkafka.Config) real {
 	if atLeast(c.Version(), "2.1") {
 		can |= Zstd
 	}
+	if atLeast(c.Version(), "2.8") {
+		can |= SteadyEnd
+	}
 	if config.Brokers >= 3 && atLeast(c.Version(), "2.4") {
 		can |= Leaders
 	}
