@@ -127,7 +127,8 @@ func TestMessageForms(t *testing.T) {
 	if p, explicit := m.Partition(); p != 3 || !explicit {
 		t.Errorf("the partition is %d, %v", p, explicit)
 	}
-	if n := testing.AllocsPerRun(100, func() { f.fill(&m, []byte("x")) }); n != 0 {
+	line := []byte("x")
+	if n := testing.AllocsPerRun(100, func() { f.fill(&m, line) }); n != 0 {
 		t.Errorf("a message allocates %v times", n)
 	}
 }
