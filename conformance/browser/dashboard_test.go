@@ -166,7 +166,7 @@ func TestTheEndOfTheGateway(t *testing.T) {
 	b.says("link", "live")
 	p.end() // with exit code 0, and not after an hour
 	b.says("link", "trying again")
-	p = serve(t, "-b", c.Addrs()[0], "--listen", strings.TrimPrefix(p.url, "http://"))
+	serve(t, "-b", c.Addrs()[0], "--listen", strings.TrimPrefix(p.url, "http://"))
 	b.says("link", "live")
 	b.says("status-title", "Ready for the first message")
 }

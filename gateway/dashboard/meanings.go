@@ -16,6 +16,7 @@ var meanings = map[ekaf.EventKind]string{
 	ekaf.EventMaxDowntimeBufferReached: "A limit of the buffer was reached",
 	ekaf.EventTopicState:               "A topic's state changed",
 	ekaf.EventWorkerState:              "A worker's state changed",
+	ekaf.EventConnectionState:          "The connection to a broker changed its state",
 	ekaf.EventTopicUnknown:             "Brokers say that the topic does not exist",
 	ekaf.EventTopicRecreated:           "The topic was deleted and created again",
 	ekaf.EventLeaderMoved:              "A partition has another leader",

@@ -132,11 +132,12 @@ func TestAViewer(t *testing.T) {
 func TestASlowViewer(t *testing.T) {
 	b := newBoard(t)
 	b.take(noon, many(1, 1, 1))
-	if !b.enter() || !b.enter() {
-		t.Fatal("a viewer is not let in")
+	for range 2 {
+		if !b.enter() {
+			t.Fatal("a viewer is not let in")
+		}
+		defer b.leave()
 	}
-	defer b.leave()
-	defer b.leave()
 	var quick, slow viewer
 	kinds := map[*viewer][]string{}
 	look := func(v *viewer) {
@@ -306,6 +307,17 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// limited is a connection that the server ends reading from after some time.
+type limited struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (l *limited) SetReadDeadline(at time.Time) error {
+	l.until = at
+	return nil
+}
+
 // TestAStreamIsNeverSilent for long, so that nothing in between takes it for idle.
 func TestAStreamIsNeverSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -315,7 +327,7 @@ func TestAStreamIsNeverSilent(t *testing.T) {
 		}
 		defer b.Close()
 		ctx, cancel := context.WithCancel(t.Context())
-		w := httptest.NewRecorder()
+		w := &limited{httptest.NewRecorder(), time.Now().Add(time.Minute)}
 		gone := make(chan struct{})
 		go func() {
 			b.serveStream(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
@@ -324,6 +336,9 @@ func TestAStreamIsNeverSilent(t *testing.T) {
 		time.Sleep(3*beat + time.Second)
 		cancel()
 		<-gone
+		if !w.until.IsZero() {
+			t.Error("the server's limit for reading a request will end the stream")
+		}
 		if got := w.Body.String(); got != "retry: 2000\n\n"+strings.Repeat(": still here\n\n", 3) || !w.Flushed {
 			t.Errorf("told %q", got)
 		}

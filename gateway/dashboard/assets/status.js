@@ -21,6 +21,9 @@ function untilFull({rows, columns, state}) {
 function waiting(model) {
   const {rows, columns, state} = model;
   const last = rows.at(-1);
+  if (last[columns.waiting] === 0) {
+    return "Nothing waits. ";
+  }
   let text = `${plural(last[columns.waiting], "message waits", "messages wait")} in memory (${bytes(last[columns.buffered])}`;
   text += state.totals.limit ? ` of ${bytes(state.totals.limit)}). ` : "). ";
   const left = untilFull(model);
@@ -50,8 +53,9 @@ export function standing(model) {
   if (state.error) {
     return {tone: "busy", title: "No broker answers for metadata", more: state.error};
   }
-  if ((states.bootstrapping ?? 0) > 0) {
-    return {tone: "busy", title: `Looking for ${plural(states.bootstrapping, "topic")}`, more: `Their partitions are not known yet. ${waiting(model)}`};
+  const unknown = states.bootstrapping ?? 0;
+  if (unknown > 0 && (unknown === total || state.topics.list.some((t) => t.state === "bootstrapping" && t.waiting > 0))) {
+    return {tone: "busy", title: `Looking for ${plural(unknown, "topic")}`, more: `The partitions are not known yet. ${waiting(model)}`};
   }
   if (total === 0) {
     return {tone: "idle", title: "Ready for the first message", more: "Nothing was sent yet. The form on this page sends a message, and shows the curl line for it."};
@@ -59,8 +63,9 @@ export function standing(model) {
   const p99 = last[columns.p99];
   const acked = last[columns.acked];
   const more = acked > 0
-    ? `${rate(acked)} messages a second to ${plural(total, "topic")}, ${p99 === null ? "" : `99 % of them within ${took(p99)}, `}buffer ${percent(last[columns.buffered], limit)} full.`
-    : `${plural(total, "topic")}, ${compact(state.totals.acked)} messages acked so far; nothing is being sent.`;
-  return {tone: "good", title: "All is well", more};
+    ? `${rate(acked)} messages a second to ${plural(total - unknown, "topic")}, ${p99 === null ? "" : `99 % of them within ${took(p99)}, `}buffer ${percent(last[columns.buffered], limit)} full.`
+    : `${plural(total - unknown, "topic")}, ${compact(state.totals.acked)} messages acked so far; nothing is being sent.`;
+  const aside = unknown > 0 ? ` ${plural(unknown, "more topic was", "more topics were")} asked for and ${unknown === 1 ? "is" : "are"} not known.` : "";
+  return {tone: "good", title: "All is well", more: more + aside};
 }
 
