@@ -63,7 +63,7 @@ func TestARunIsVerifiedAndRecorded(t *testing.T) {
 	var order []string
 	for _, s := range samples {
 		order = append(order, s.Client)
-		if s.Acked != 4400 || s.Void != "" || s.CPUPerRecord <= 0 || s.RecordsPerS <= 0 || s.BatchRecords <= 0 {
+		if s.Row.Records != 4000 || s.Acked != s.Row.Records+s.Row.Warmup || s.Void != "" || s.CPUPerRecord <= 0 || s.RecordsPerS <= 0 || s.BatchRecords <= 0 {
 			t.Errorf("sample %+v", s)
 		}
 	}

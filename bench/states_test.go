@@ -88,7 +88,7 @@ func TestACluster(t *testing.T) {
 		t.Fatalf("%d samples", len(samples))
 	}
 	for _, s := range samples {
-		if s.Acked != 4400 || s.Row.Cluster != load.Kafka {
+		if s.Acked != s.Row.Records+s.Row.Warmup || s.Row.Cluster != load.Kafka {
 			t.Errorf("sample %+v", s)
 		}
 	}
