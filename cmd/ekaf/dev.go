@@ -13,9 +13,9 @@ import (
 	"github.com/ekaf-go/ekaf/ekaftest"
 )
 
-const devLong = `Runs an embedded broker and the gateway in front of it: all that
-a program needs which is to publish, on one machine, without Kafka, Java or a
-disk. Topics are created as they are named. Nothing is kept after the end.
+const devLong = `Runs an embedded broker and the gateway in front of it, dashboard included: all
+that a program needs which is to publish, on one machine, without Kafka, Java or
+a disk. Topics are created as they are named. Nothing is kept after the end.
 
 It prints where everything is and three lines of curl to begin with. With --print
 it also prints what a consumer of all topics would get, as it comes. SIGINT or
@@ -34,9 +34,9 @@ func newDev() *cobra.Command {
 	d := &dev{}
 	cmd := &cobra.Command{
 		Use:   "dev [--listen HOST:PORT] [--kafka-listen HOST:PORT]",
-		Short: "Run an embedded broker with the gateway in front",
+		Short: "Run an embedded broker, the gateway and its dashboard",
 		Long:  devLong,
-		Example: `  ekaf dev                                   # broker on localhost:9092, gateway on localhost:8080
+		Example: `  ekaf dev                                   # broker on localhost:9092, gateway and dashboard on localhost:8080
   ekaf dev --print                           # and see what a consumer would get
   ekaf dev --listen localhost:0 --kafka-listen localhost:0 --topic orders:6
   curl -d '{"hello":"world"}' localhost:8080/sync/events

@@ -55,7 +55,11 @@ func startDev(t *testing.T, args ...string) *developing {
 // what they sent, and the end is one in order.
 func TestDev(t *testing.T) {
 	d := startDev(t, "--print", "--topic", "events:3")
-	for _, url := range regexp.MustCompile(`http://\S+(/|/metrics|/openapi\.json)\n`).FindAllString(d.banner, -1) {
+	pages := regexp.MustCompile(`http://\S+(/|/metrics|/openapi\.json)\n`).FindAllString(d.banner, -1)
+	if len(pages) != 3 {
+		t.Errorf("the pages are %q", pages)
+	}
+	for _, url := range pages {
 		answer, err := http.Get(strings.TrimSpace(url))
 		if err != nil {
 			t.Fatal(err)
