@@ -2,9 +2,11 @@ package ekaftest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -79,6 +81,32 @@ func FuzzSCRAM(f *testing.F) {
 		}
 		if _, err := s.final(final); err == nil {
 			t.Fatal("a guess was let in")
+		}
+	})
+}
+
+// FuzzDecompress: whatever a batch holds in the place of compressed records, the
+// broker answers, and takes no more memory than its bound.
+func FuzzDecompress(f *testing.F) {
+	text := bytes.Repeat([]byte("records "), 20)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(text); err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(packed.Bytes(), int8(1))
+	f.Add(s2.EncodeSnappy(nil, text), int8(2))
+	f.Add([]byte("\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01\x7f\xff\xff\xff"), int8(2))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, int8(2))
+	f.Add([]byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, 0, 0, 0, 0}, int8(3))
+	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, int8(4))
+	f.Fuzz(func(t *testing.T, src []byte, codec int8) {
+		out, err := decompress(src, codec)
+		if err == nil && len(out) > maxDecompressed {
+			t.Errorf("codec %d gave %d bytes", codec, len(out))
 		}
 	})
 }

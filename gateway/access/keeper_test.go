@@ -269,3 +269,37 @@ func FuzzAuthorization(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPairs: a file of tokens or users gives those that it names, or a fault that
+// tells no secret.
+func FuzzPairs(f *testing.F) {
+	seeds := []string{"shop:" + shopToken, "# a comment\n\nalice:" + hash(f, "wonderland"), "shop:short", "no colon", ":x", "a\x00b:secretsecretsecret", "shop:sha256:00ff"}
+	for _, seed := range seeds {
+		f.Add(seed)
+	}
+	path := filepath.Join(f.TempDir(), "pairs")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := readTokens(path)
+		if err == nil && len(tokens.byPrefix) == 0 {
+			t.Error("no token and no fault")
+		}
+		users, fault := readUsers(path)
+		if fault == nil && len(users.hashes) == 0 {
+			t.Error("no user and no fault")
+		}
+		for line := range strings.Lines(text) {
+			_, secret, _ := strings.Cut(strings.TrimSpace(line), ":")
+			if len(secret) < minToken || strings.HasPrefix(secret, "sha256:") {
+				continue
+			}
+			for _, told := range []error{err, fault} {
+				if told != nil && strings.Contains(told.Error(), secret) {
+					t.Errorf("a fault tells a secret: %v", told)
+				}
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package optiontext
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -98,4 +99,27 @@ func TestMalformedValues(t *testing.T) {
 			t.Errorf("%s is an option", name)
 		}
 	}
+}
+
+// FuzzParse: every option's text gives an option or a fault.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"20ms", "1MiB", "9223372036854775807KiB", "-1", "a, b", "zstd 19", "50ms 1s", "bykey stickyroundrobin 5", "true", "", "1e9", "100000h"} {
+		f.Add(seed)
+	}
+	var all []Option
+	for _, name := range Names(false) {
+		o, err := Find(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, o := range all {
+			option, err := o.Parse(text)
+			if err == nil && reflect.ValueOf(option).IsZero() {
+				t.Errorf("%s of %q: no option and no fault", o.Name, text)
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package properties
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -197,4 +198,37 @@ func TestNearest(t *testing.T) {
 	if d := editDistance("kitten", "sitting", 5); d != 3 {
 		t.Errorf("kitten to sitting counts %d", d)
 	}
+}
+
+// FuzzConfig: any properties give a configuration or faults, and neither the faults
+// nor the notes tell a password.
+func FuzzConfig(f *testing.F) {
+	for _, seed := range []string{
+		"bootstrap.servers=a:1,b:2\nlinger.ms=5\ncompression.type=zstd", "acks=0\nenable.idempotence=true", "batch.size=-1\nbuffer.memory=1e9",
+		"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.username=ann", "queue.buffering.max.ms=5\nlinger.ms=6", "nosuch=1",
+		"sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username=a password=\"b\";", "partitioner=murmur2_random",
+	} {
+		f.Add(seed)
+	}
+	const secret = "zanzibar-8472"
+	f.Fuzz(func(t *testing.T, text string) {
+		list, err := ParseConf(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		var s Set
+		s.Add(FromFlag, "-X", "sasl.password", secret)
+		s.Add(FromFlag, "-X", "ssl.key.password", secret)
+		for _, p := range list {
+			s.Add(FromFile, "fuzz.conf", p.Name, p.Value)
+		}
+		c, err := s.Config()
+		told := fmt.Sprint(err)
+		if c != nil {
+			told += fmt.Sprint(c.Notes)
+		}
+		if (c == nil) == (err == nil) || strings.Contains(told, secret) && !strings.Contains(text, secret) {
+			t.Errorf("%q gave a configuration %v, and tells %s", text, c != nil, told)
+		}
+	})
 }
