@@ -2,11 +2,15 @@ package browser
 
 import (
 	"fmt"
+	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ekaf-go/ekaf/ekaftest"
 )
@@ -71,6 +75,16 @@ func TestDashboard(t *testing.T) {
 	later.looks(t, "afterwards")
 	later.clean()
 	stop()
+
+	// And the policy is in force: what is inline, or from elsewhere, does not run.
+	for _, attempt := range []string{
+		`document.head.append(Object.assign(document.createElement("style"), {textContent: "* {}"})) ?? true`,
+		`fetch("http://127.0.0.1:9/").then(() => false, () => true)`,
+	} {
+		before := len(value[[]string](later, "violations"))
+		value[bool](later, attempt)
+		later.until(fmt.Sprintf("violations.length > %d", before))
+	}
 }
 
 // happened waits until an event of the original's is among those seen.
@@ -154,6 +168,43 @@ func (b *tab) fill(fields map[string]string) {
 			return field.dispatchEvent(new Event("input", {bubbles: true}));
 		})()`, id, text))
 	}
+}
+
+// TestBehindTheGuard: the browser sends the password that it was given also for the
+// stream and for the form, and the page shows it nowhere.
+func TestBehindTheGuard(t *testing.T) {
+	browser := startChromium(t)
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	const password = "wonder-secret"
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(users, []byte("ops:"+string(hash)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := serve(t, "-b", c.Addrs()[0], "--users", users)
+	for _, path := range []string{"/", "/dashboard/app.js", "/dashboard/stream"} {
+		answer, err := http.Get(p.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close() // the status is enough
+		if answer.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s is answered with %d to anybody", path, answer.StatusCode)
+		}
+	}
+	b := openTab(t, browser, strings.Replace(p.url, "://", "://ops:"+password+"@", 1))
+	b.says("link", "live")
+	b.fill(map[string]string{"try-topic": "events", "try-value": "guarded", "try-route": "raw:kafka"})
+	b.do(chromedp.Click(chromedp.CSS("#try-send")))
+	b.says("try-status", "200")
+	found(t, c, "events", "", "guarded", 1)
+	if shown := value[string](b, "document.documentElement.outerHTML"); strings.Contains(shown, password) {
+		t.Error("the page shows the password")
+	}
+	b.clean()
 }
 
 // TestTheEndOfTheGateway: a page that is open holds up no shutdown, says that the

@@ -15,8 +15,8 @@ const (
 	maxRecent    = 100
 	maxFaults    = 20
 	maxAddresses = 1000
-	maxText      = 400 // of an error, bytes
-	lookBack     = 16  // recent events among which one may come again: several topics take turns
+	maxText      = 400              // of an error, bytes
+	oneOutage    = 30 * time.Second // within which what comes again is told in one line
 )
 
 // ledger keeps of the events what the page shows: of each kind a number and the
@@ -37,7 +37,7 @@ type kindEntry struct {
 	last  ekaf.Event
 }
 
-// recentEntry is an event, or several of which each is as the one before.
+// recentEntry is an event, or several of the same.
 type recentEntry struct {
 	event ekaf.Event // the last of them
 	times int64      // 0: nothing is here yet
@@ -61,6 +61,14 @@ func newLedger() *ledger {
 // listed one by one.
 var busy = map[ekaf.EventKind]bool{ekaf.EventFlush: true, ekaf.EventFlushedReplied: true}
 
+// repeating are the kinds that come again and again while something lasts, of
+// several topics and workers in turn. All others have a line for each: they tell
+// what happened in which order.
+var repeating = map[ekaf.EventKind]bool{
+	ekaf.EventWorkerStillDown: true, ekaf.EventDowntimeSaved: true, ekaf.EventMaxDowntimeBufferReached: true, ekaf.EventConnectionState: true,
+	ekaf.EventMetadataFailed: true, ekaf.EventRetry: true, ekaf.EventDropped: true, ekaf.EventThrottled: true,
+}
+
 func (l *ledger) observe(e *ekaf.Event) {
 	text := ""
 	if e.Err != nil {
@@ -82,16 +90,27 @@ func (l *ledger) observe(e *ekaf.Event) {
 	if busy[e.Kind] {
 		return
 	}
-	for back := range lookBack {
-		entry := &l.recent[(l.next-1-back+maxRecent)%maxRecent]
-		if entry.times > 0 && alike(&entry.event, e) {
-			entry.event = *e
-			entry.times++
-			return
-		}
+	if repeating[e.Kind] && l.again(e) {
+		return
 	}
 	l.recent[l.next] = recentEntry{*e, 1}
 	l.next = (l.next + 1) % maxRecent
+}
+
+// again counts an event where the same was told of late. Under the lock.
+func (l *ledger) again(e *ekaf.Event) bool {
+	for back := range maxRecent {
+		entry := &l.recent[(l.next-1-back+2*maxRecent)%maxRecent]
+		if entry.times == 0 {
+			return false
+		}
+		if alike(&entry.event, e) && e.Time.Sub(entry.event.Time) < oneOutage {
+			entry.event = *e
+			entry.times++
+			return true
+		}
+	}
+	return false
 }
 
 // alike: the same happens again.

@@ -73,6 +73,14 @@ func TestRecentEventsAreBounded(t *testing.T) {
 	if _, recent, _, version := l.view(); len(recent) != 3 || recent[0].Topic != "t0" || recent[0].Times != 334 || version != 1000 {
 		t.Errorf("%+v", recent)
 	}
+	saved := ekaf.Event{Kind: ekaf.EventDowntimeSaved, Time: noon.Add(1000*time.Second + oneOutage), Topic: "t0", Partition: -1, Broker: -1}
+	l.observe(&saved) // of another outage
+	moved := ekaf.Event{Kind: ekaf.EventTopicState, Time: saved.Time, Topic: "t0", Partition: -1, Broker: -1, From: "ready", To: "downtime"}
+	l.observe(&moved)
+	l.observe(&moved)
+	if _, recent, _, _ := l.view(); len(recent) != 6 || recent[0].Times != 1 || recent[2].Times != 1 {
+		t.Errorf("%+v", recent)
+	}
 	for i := range 1000 {
 		l.observe(&ekaf.Event{Kind: ekaf.EventWorkerUp, Time: noon.Add(time.Hour), Topic: fmt.Sprint("t", i), Partition: int32(i), Addr: fmt.Sprint(i), Broker: int32(i)})
 	}

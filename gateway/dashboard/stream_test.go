@@ -25,6 +25,13 @@ func newBoard(t *testing.T, options ...Option) *Board {
 	return b
 }
 
+// watching is how many viewers there are.
+func (b *Board) watching() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open
+}
+
 // told is what a viewer gets of an event.
 type told struct {
 	name string
@@ -193,13 +200,13 @@ func TestADeadViewer(t *testing.T) {
 		for i := range 5 {
 			b.take(noon.Add(time.Duration(i)*time.Second), many(1, 1, 1)) // does not wait for it
 		}
-		if b.open != 1 {
-			t.Fatalf("%d viewers", b.open)
+		if n := b.watching(); n != 1 {
+			t.Fatalf("%d viewers", n)
 		}
 		began := time.Now()
 		<-gone
-		if passed := time.Since(began); passed > patience || b.open != 0 {
-			t.Errorf("after %v there are %d viewers", passed, b.open)
+		if passed := time.Since(began); passed > patience || b.watching() != 0 {
+			t.Errorf("after %v there are %d viewers", passed, b.watching())
 		}
 	})
 }

@@ -3,10 +3,10 @@
 //	stream.js ─► model ─► status.js, plot.js, topics.js, brokers.js, events.js, errors.js
 //	try.js is by itself: it calls the gateway's routes.
 
-import {byId, setAttribute, setText} from "./dom.js";
+import {at, byId, setAttribute, setText} from "./dom.js";
 import {bytes, compact, count, percent, plural, rate, took} from "./format.js";
 import {follow} from "./stream.js";
-import {Plot} from "./plot.js";
+import {Plot, decades, tens, twos} from "./plot.js";
 import {standing} from "./status.js";
 import {showTopics} from "./topics.js";
 import {showBrokers} from "./brokers.js";
@@ -18,11 +18,11 @@ const model = {rows: [], columns: {}, span: 0, state: null};
 
 const plots = [
   new Plot(byId("plot-rate"), {
-    lines: [{column: "acked", name: "acked"}, {column: "accepted", name: "accepted"}], format: rate, ceiling: 10,
+    lines: [{column: "acked", name: "acked"}, {column: "accepted", name: "accepted"}], format: rate, scale: tens(10),
   }),
-  new Plot(byId("plot-latency"), {lines: [{column: "p99", name: "p99"}, {column: "p50", name: "p50"}], format: took, ceiling: 1}),
-  new Plot(byId("plot-buffer"), {lines: [{column: "buffered", name: "buffer"}], format: bytes, ceiling: 1024}),
-  new Plot(byId("plot-flight"), {lines: [{column: "in_flight", name: "in flight"}], format: compact, ceiling: 10}),
+  new Plot(byId("plot-latency"), {lines: [{column: "p99", name: "p99"}, {column: "p50", name: "p50"}], format: took, scale: decades(0.1)}),
+  new Plot(byId("plot-buffer"), {lines: [{column: "buffered", name: "buffer"}], format: bytes, scale: twos(1024)}),
+  new Plot(byId("plot-flight"), {lines: [{column: "in_flight", name: "in flight"}], format: compact, scale: tens(10)}),
 ];
 
 function takeWhole(data) {
@@ -101,4 +101,4 @@ function showLink(state, text) {
 }
 
 beginTry();
-follow("dashboard/stream", {whole: takeWhole, frame: takeFrame, link: showLink});
+follow(at("dashboard/stream"), {whole: takeWhole, frame: takeFrame, link: showLink});

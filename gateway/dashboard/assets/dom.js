@@ -3,6 +3,16 @@
 
 export const byId = (id) => document.getElementById(id);
 
+// at is the address of a path beside the page. A name and password that the
+// page's own address has are the browser's to send, and not for showing.
+export function at(path) {
+  const url = new URL(path, document.baseURI);
+  url.username = "";
+  url.password = "";
+  url.hash = "";
+  return url.href;
+}
+
 // el makes an element: el("td", {class: "n"}, "text", child, ...).
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

@@ -42,7 +42,7 @@ export function lasted(ms) {
   if (s < 10) {
     return `${s.toFixed(1)} s`;
   }
-  if (s < 90) {
+  if (s < 120) {
     return `${Math.round(s)} s`;
   }
   if (s < 5400) {

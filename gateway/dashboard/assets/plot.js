@@ -16,20 +16,37 @@ const svg = (tag, attributes) => {
   return node;
 };
 
-// ceiling is the next of 1, 2, 5, 10, 20 ...
-function ceiling(value, smallest) {
-  let step = smallest;
-  for (let i = 0; step < value; i++) {
-    step *= i % 3 === 1 ? 2.5 : 2;
-  }
-  return step;
-}
+// A scale says where its top is for the largest value, and how high a value
+// stands, from 0 to 1. tens counts in 1, 2, 5, 10 ..., twos doubles, and decades is
+// logarithmic: times of a microsecond and of a minute are seen in one plot.
+export const tens = (least) => ({
+  bottom: 0,
+  top(most) {
+    let top = least;
+    for (let i = 0; top < most; i++) {
+      top *= i % 3 === 1 ? 2.5 : 2;
+    }
+    return top;
+  },
+  height: (value, top) => value / top,
+});
+
+export const twos = (least) => ({
+  ...tens(least),
+  top: (most) => least * 2 ** Math.max(Math.ceil(Math.log2(most / least)), 0),
+});
+
+export const decades = (bottom) => ({
+  bottom,
+  top: (most) => bottom * 10 ** Math.max(Math.ceil(Math.log10(most / bottom)), 2),
+  height: (value, top) => Math.max(Math.log(value / bottom) / Math.log(top / bottom), 0),
+});
 
 // Plot draws into a figure. lines name columns and how they are called; format
-// writes their values; ceiling is the least top of the scale, or limit gives it.
+// writes their values.
 export class Plot {
-  constructor(figure, {lines, format, ceiling: smallest}) {
-    Object.assign(this, {lines, format, smallest, rows: [], pointed: null});
+  constructor(figure, {lines, format, scale}) {
+    Object.assign(this, {lines, format, scale, rows: [], pointed: null});
     this.bands = svg("path", {class: "band"});
     this.area = svg("path", {class: "area"});
     this.paths = lines.map((_, i) => svg("path", {class: i === 0 ? "line one" : "line two"}));
@@ -38,10 +55,11 @@ export class Plot {
     const grid = svg("path", {class: "grid", d: `M0 0.5H${wide}M0 ${high / 2}H${wide}M0 ${high - 0.5}H${wide}`});
     this.picture.append(grid, this.bands, this.area, ...this.paths.toReversed(), this.cross);
     this.top = el("span", {class: "top", "aria-hidden": "true"});
+    this.bottom = el("span", {class: "bottom", "aria-hidden": "true"});
     this.from = el("span");
     this.to = el("span", {}, "now");
     figure.append(
-      el("div", {class: "picture"}, this.picture, this.top),
+      el("div", {class: "picture"}, this.picture, this.top, this.bottom),
       el("p", {class: "axis", "aria-hidden": "true"}, this.from, this.to),
     );
     this.picture.addEventListener("pointermove", (e) => this.point(e));
@@ -60,13 +78,14 @@ export class Plot {
         most = Math.max(most, row[columns[line.column]] ?? 0);
       }
     }
-    const top = ceiling(most, this.smallest);
+    const top = this.scale.top(most);
     this.x = (row) => (wide * (row[time] - begin)) / (end - begin);
-    this.y = (value) => high - (value / top) * (high - 4) - 1;
+    this.y = (value) => high - this.scale.height(value, top) * (high - 4) - 1;
     this.lines.forEach((line, i) => setAttribute(this.paths[i], "d", this.trace(columns[line.column])));
     setAttribute(this.area, "d", this.shade(columns[this.lines[0].column]));
     setAttribute(this.bands, "d", this.outages());
     setText(this.top, this.format(top));
+    setText(this.bottom, this.scale.bottom > 0 ? this.format(this.scale.bottom) : "");
     this.span = `${lasted(end - begin)} ago`;
     this.describe(most);
     this.point(this.pointed);

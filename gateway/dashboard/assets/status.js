@@ -27,7 +27,7 @@ function waiting(model) {
   let text = `${plural(last[columns.waiting], "message waits", "messages wait")} in memory (${bytes(last[columns.buffered])}`;
   text += state.totals.limit ? ` of ${bytes(state.totals.limit)}). ` : "). ";
   const left = untilFull(model);
-  return left === null || left > 86400000 ? text : `${text}At this rate the buffer is full in about ${lasted(left)}. `;
+  return left === null || left < 1000 || left > 86400000 ? text : `${text}At this rate the buffer is full in about ${lasted(left)}. `;
 }
 
 // standing gives a tone (good, busy, bad or idle), a title and more.

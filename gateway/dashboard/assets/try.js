@@ -1,7 +1,7 @@
 // The form that sends one message, by the gateway's own routes, and the curl
 // line that does the same.
 
-import {byId, el, keyed, setText, setAttribute, show} from "./dom.js";
+import {at, byId, el, keyed, setText, setAttribute, show} from "./dom.js";
 import {took} from "./format.js";
 
 const form = byId("try-form");
@@ -30,7 +30,7 @@ function wanted() {
   }
   const path = ack ? `v1/topics/${topic}?${query}` : `${route}/${topic}`;
   return {
-    url: new URL(path, document.baseURI).href, value,
+    url: at(path), value,
     type: isJSON(value) ? "application/json" : "text/plain; charset=utf-8",
   };
 }
