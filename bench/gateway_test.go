@@ -4,12 +4,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekaf-go/ekaf/bench/broker"
 	"github.com/ekaf-go/ekaf/bench/load"
@@ -47,7 +50,7 @@ func TestServersAreAskedAndCounted(t *testing.T) {
 		case load.Requests:
 			ok = s.Acked == s.Row.Total() && s.CPUPerRecord > 0 && s.AllocsPerRecord > 0 && s.Busy > 0 && s.P50 <= s.P99 && s.P99 <= s.P999
 		case load.Away:
-			ok = s.Acked > s.Row.Total() && s.AwayPerS > 0 && s.P50 > 0 && (s.Refused > 0) == (s.Client == ekafServe)
+			ok = s.Acked > s.Row.Total() && s.AwayPerS > 0 && s.P50 > 0 && (s.Refused > 0) == (s.Client == ekafServe) && (s.HandlerP99 > 0) == (s.Client == ekafServe)
 		case load.Connected:
 			ok = s.Acked == 100 && s.Held > 1<<20
 		}
@@ -140,8 +143,8 @@ func TestTheGatewaysTargetsAreJudged(t *testing.T) {
 		"slow lines":       {linesRow(), "NDJSON: CPU a message", map[string]Sample{ekafServe: {CPUPerRecord: 1001}}, missed},
 		"kept":             {away, "Kafka away: rate kept", map[string]Sample{ekafServe: {RecordsPerS: 100, AwayPerS: 90}}, met},
 		"not kept":         {away, "Kafka away: rate kept", map[string]Sample{ekafServe: {RecordsPerS: 100, AwayPerS: 89}}, missed},
-		"refused":          {away, "Kafka away, buffer full: 503, p99", map[string]Sample{ekafServe: {P99: 1_000_000}}, met},
-		"refused too late": {away, "Kafka away, buffer full: 503, p99", map[string]Sample{ekafServe: {P99: 1_000_001}}, missed},
+		"refused":          {away, "Kafka away, buffer full: 503, p99", map[string]Sample{ekafServe: {HandlerP99: 1_000_000}}, met},
+		"refused too late": {away, "Kafka away, buffer full: 503, p99", map[string]Sample{ekafServe: {HandlerP99: 2_000_000}}, missed},
 		"idle":             {connectedRow(), "10,000 idle connections: memory", map[string]Sample{ekafServe: {Held: 400 << 20}}, met},
 		"too much":         {connectedRow(), "10,000 idle connections: memory", map[string]Sample{ekafServe: {Held: 401 << 20}}, missed},
 	} {
@@ -221,5 +224,37 @@ func TestServersAreForTheirRowsAlone(t *testing.T) {
 	row.Cluster = load.Kafka
 	if p.possible(row) {
 		t.Error("a server is measured on a real cluster, which does not tell when all is there")
+	}
+}
+
+func TestTheHandlersOwnTimes(t *testing.T) {
+	text := func(counts ...int) string {
+		s := "# HELP x\nekaf_gateway_request_seconds_bucket{method=\"GET\",route=\"/async/{topic}\",le=\"0.001\"} 7\n"
+		for i, le := range []string{"5e-05", "0.001", "+Inf"} {
+			s += fmt.Sprintf("ekaf_gateway_request_seconds_bucket{method=\"POST\",route=\"/async/{topic}\",le=%q} %d\n", le, counts[i])
+		}
+		return s
+	}
+	read := func(counts ...int) handlerTimes {
+		times, err := readHandlerTimes(text(counts...))
+		if err != nil || len(times) != 3 {
+			t.Fatalf("%v, %v", times, err)
+		}
+		return times
+	}
+	before := read(1000, 2000, 3000)
+	for want, after := range map[time.Duration]handlerTimes{
+		50 * time.Microsecond: read(1099, 2099, 3100),
+		time.Millisecond:      read(1098, 2099, 3100),
+		math.MaxInt64:         read(1098, 2098, 3100),
+	} {
+		if got := after.quantile(before, 0.99); got != want {
+			t.Errorf("p99 is %v, want %v", got, want)
+		}
+	}
+	for _, text := range []string{"", "ekaf_gateway_request_seconds_bucket{method=\"POST\",route=\"/async/{topic}\",le=\"x\"} 1\n"} {
+		if times, err := readHandlerTimes(text); err == nil {
+			t.Errorf("%q is taken for %v", text, times)
+		}
 	}
 }

@@ -77,6 +77,9 @@ type Sample struct {
 	// there was room, against RecordsPerS before.
 	AwayPerS float64 `json:"away_per_s,omitempty"`
 	Refused  int     `json:"refused,omitempty"` // requests, when there was no room
+	// HandlerP99 is the server's own word on the requests when there was no room:
+	// the upper bound of its histogram's bucket.
+	HandlerP99 time.Duration `json:"handler_p99_ns,omitempty"`
 
 	// The following are the broker's, over warm-up and measured records.
 	BatchRecords float64 `json:"records_per_batch,omitempty"`

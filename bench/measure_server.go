@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -214,13 +215,22 @@ func (a *asked) outage(ctx context.Context, crowd *httpload.Crowd, s *Sample) er
 		return err
 	}
 	defer one.Close()
+	before, err := a.handlerTimes(ctx)
+	if err != nil {
+		return err
+	}
 	if t, err = a.ask(ctx, one, httpload.Order{Count: max(1, a.row.Records/10)}); err != nil {
+		return err
+	}
+	after, err := a.handlerTimes(ctx)
+	if err != nil {
 		return err
 	}
 	if a.behind && t.Refused < 9*t.OK {
 		return fmt.Errorf("cannot measure refusals: %d requests were refused, and %d accepted, with a full buffer", t.Refused, t.OK)
 	}
 	s.Refused = t.Refused
+	s.HandlerP99 = after.quantile(before, 0.99)
 	s.timed(t.Times)
 	return nil
 }
@@ -286,6 +296,70 @@ func readServer(ctx context.Context, at Served) (r serverReading, err error) {
 	}
 	r.cpu, err = usage.Of(at.PID)
 	return r, err
+}
+
+// handlerTimes are how many requests the gateway's handler had answered within
+// each time, as its /metrics say. Other servers have none.
+func (a *asked) handlerTimes(ctx context.Context) (handlerTimes, error) {
+	if !a.behind {
+		return nil, nil
+	}
+	text, err := fetch(ctx, a.job.Server.URL+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	return readHandlerTimes(string(text))
+}
+
+type handlerTimes []struct {
+	within time.Duration
+	count  float64 // of all that took no longer
+}
+
+// readHandlerTimes reads the histogram of POST /async out of Prometheus's text.
+func readHandlerTimes(text string) (times handlerTimes, err error) {
+	const bucket = `ekaf_gateway_request_seconds_bucket{method="POST",route="/async/{topic}",le="`
+	for line := range strings.Lines(text) {
+		rest, found := strings.CutPrefix(line, bucket)
+		if !found {
+			continue
+		}
+		bound, number, _ := strings.Cut(rest, `"} `)
+		seconds, bad := strconv.ParseFloat(bound, 64)
+		count, worse := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if bad != nil || worse != nil {
+			return nil, fmt.Errorf("cannot read the gateway's figures: %q", line)
+		}
+		within := time.Duration(math.MaxInt64)
+		if !math.IsInf(seconds, 1) {
+			within = time.Duration(math.Round(seconds * 1e9))
+		}
+		times = append(times, struct {
+			within time.Duration
+			count  float64
+		}{within, count})
+	}
+	if len(times) == 0 {
+		return nil, errors.New("cannot read the gateway's figures: they tell no times of POST /async")
+	}
+	return times, nil
+}
+
+// quantile is the time within which that part of the requests since before was
+// answered, as far as the buckets tell; 0 without any.
+func (t handlerTimes) quantile(before handlerTimes, q float64) time.Duration {
+	since := func(i int) float64 {
+		if i < len(before) {
+			return t[i].count - before[i].count
+		}
+		return t[i].count
+	}
+	for i := range t {
+		if since(i) >= q*since(len(t)-1) {
+			return t[i].within
+		}
+	}
+	return 0
 }
 
 func fetch(ctx context.Context, url string) ([]byte, error) {

@@ -12,15 +12,16 @@ import (
 type figure func(Sample) float64
 
 var (
-	cpu    figure = func(s Sample) float64 { return s.CPUPerRecord }
-	rate   figure = func(s Sample) float64 { return s.RecordsPerS }
-	allocs figure = func(s Sample) float64 { return s.AllocsPerRecord }
-	wire   figure = func(s Sample) float64 { return s.WireBytes }
-	peak   figure = func(s Sample) float64 { return float64(s.PeakRSS) / (1 << 20) }
-	held   figure = func(s Sample) float64 { return float64(s.Held) / (1 << 20) }
-	trips  figure = func(s Sample) float64 { return s.Trips }
-	p50    figure = func(s Sample) float64 { return float64(s.P50) }
-	p99    figure = func(s Sample) float64 { return float64(s.P99) }
+	cpu        figure = func(s Sample) float64 { return s.CPUPerRecord }
+	rate       figure = func(s Sample) float64 { return s.RecordsPerS }
+	allocs     figure = func(s Sample) float64 { return s.AllocsPerRecord }
+	wire       figure = func(s Sample) float64 { return s.WireBytes }
+	peak       figure = func(s Sample) float64 { return float64(s.PeakRSS) / (1 << 20) }
+	held       figure = func(s Sample) float64 { return float64(s.Held) / (1 << 20) }
+	trips      figure = func(s Sample) float64 { return s.Trips }
+	p50        figure = func(s Sample) float64 { return float64(s.P50) }
+	p99        figure = func(s Sample) float64 { return float64(s.P99) }
+	handlerP99 figure = func(s Sample) float64 { return float64(s.HandlerP99) }
 )
 
 // results are the cells of a run by row and client.
