@@ -143,6 +143,10 @@ func (p *produce) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return misuse{err}
 	}
+	if _, err := producer.Topic(p.topic); err != nil {
+		closeNow(producer)
+		return misused("--topic %q: %w", p.topic, err)
+	}
 	if p.ackLog != "" {
 		if report.log, err = openAckLog(p.ackLog); err != nil {
 			closeNow(producer)
