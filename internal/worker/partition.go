@@ -6,14 +6,17 @@ import (
 )
 
 // Partition is one partition of a topic with its lanes.
+//
+// As with a Lane, what every message touches comes first.
 type Partition struct {
 	ID     int32
-	cfg    *Config
+	choice atomic.Uint64        // how many workers are chosen from now, and its generation
+	first  atomic.Pointer[Lane] // the lane of worker 0, once it is started: mostly there is no other
 	limits Limits
+	cfg    *Config
 	host   Host
 
-	lanes  atomic.Pointer[[]*Lane] // by worker index; a nil one got no message yet
-	choice atomic.Uint64           // how many workers are chosen from now, and its generation
+	lanes atomic.Pointer[[]*Lane] // by worker index; a nil one got no message yet
 
 	busyAt atomic.Int64 // Clock of the last backlog, in milliseconds
 
@@ -63,6 +66,9 @@ func (p *Partition) Leader() int32 {
 
 // Lane gives the lane of a worker, started at its first message.
 func (p *Partition) Lane(worker int) *Lane {
+	if l := p.first.Load(); worker == 0 && l != nil {
+		return l
+	}
 	if l := (*p.lanes.Load())[worker]; l != nil {
 		return l
 	}
@@ -82,6 +88,9 @@ func (p *Partition) start(worker int) *Lane {
 	grown := append([]*Lane(nil), lanes...)
 	grown[worker] = l
 	p.lanes.Store(&grown)
+	if worker == 0 {
+		p.first.Store(l)
+	}
 	p.mu.Unlock()
 	if stopped {
 		l.StopWith(ErrStopped)
