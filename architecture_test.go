@@ -175,6 +175,22 @@ func TestArchitectureLean(t *testing.T) {
 	}
 }
 
+// TestArchitecturePureGo: nothing of what ships, but what the standard library may
+// do, needs C.
+func TestArchitecturePureGo(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps",
+		"-f", "{{if not .Standard}}{{with .CgoFiles}}{{$.ImportPath}} {{.}}{{end}}{{end}}",
+		".", "./cmd/...", "./gateway/...", "./ekaftest", "./ekafprom", "./ekafotel", "./ekafslog")
+	list.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := list.CombinedOutput()
+	if err != nil {
+		t.Fatalf("cannot list the packages: %v\n%s", err, out)
+	}
+	if using := strings.TrimSpace(string(out)); using != "" {
+		t.Errorf("these need C:\n%s", using)
+	}
+}
+
 const (
 	maxFiles = 25  // in a package, tests not counted
 	maxLines = 500 // in a file, tests not counted

@@ -11,6 +11,15 @@
 // only full batches follow it, up to five requests. So an idle producer sends at
 // once, and a busy one in large batches, without a timer for either.
 //
+// The connection is a state machine (state.go); each move is told to the Host:
+//
+//	unused, idle ──► connecting ──► up ──► idle
+//	                     │           │ ◄──► authenticating
+//	                     └──► down ◄─┘
+//	                          │  ▲
+//	                          ▼  │
+//	                      reconnecting ──► up              any ──► stopped
+//
 // A caller that waits for its ack and finds nothing in flight writes the request
 // itself (see Drain). Whoever drains holds the turn; the order of locks is turn,
 // lane, and the sender's own mutex last, held over no call.
