@@ -26,6 +26,11 @@ func (b *Board) stream() http.Handler { return http.HandlerFunc(b.serveStream) }
 // serveStream sends the whole, and then a frame at each tick. A viewer that was
 // too slow for one gets the whole again: no more is kept for it than its place.
 func (b *Board) serveStream(w http.ResponseWriter, r *http.Request) {
+	// A page of another origin could not read it, but would take the viewers' places.
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		refuse(w, http.StatusForbidden, "pages of other origins may not watch")
+		return
+	}
 	select {
 	case <-b.gone:
 		b.turnAway(w, "the gateway is shutting down")

@@ -241,6 +241,18 @@ func TestTooManyViewers(t *testing.T) {
 	}
 }
 
+// TestPagesOfOthers take no viewer's place.
+func TestPagesOfOthers(t *testing.T) {
+	b := newBoard(t)
+	for site, want := range map[string]int{"": 200, "same-origin": 200, "none": 200, "same-site": 403, "cross-site": 403} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("HEAD", "/", nil)
+		r.Header.Set("Sec-Fetch-Site", site)
+		if b.serveStream(w, r); w.Code != want {
+			t.Errorf("%q is answered with %d, want %d", site, w.Code, want)
+		}
+	}
+}
+
 // TestDrain ends the streams, so that a server's Shutdown has nothing to wait for.
 func TestDrain(t *testing.T) {
 	b := newBoard(t)
