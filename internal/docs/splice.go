@@ -48,7 +48,7 @@ func Snippets(document string) (list []Snippet) {
 // packages that a snippet may use without an import clause.
 var packages = []string{
 	"context", "crypto/tls", "crypto/x509", "encoding/json", "errors", "fmt", "log", "log/slog", "net/http", "os", "testing", "testing/synctest", "time",
-	"github.com/ekaf-go/ekaf", "github.com/ekaf-go/ekaf/ekaftest", "github.com/ekaf-go/ekaf/ekafprom", "github.com/ekaf-go/ekaf/ekafotel", "github.com/ekaf-go/ekaf/gateway",
+	"github.com/ekaf-go/ekaf", "github.com/ekaf-go/ekaf/ekaftest", "github.com/ekaf-go/ekaf/ekafprom", "github.com/ekaf-go/ekaf/ekafotel", "github.com/ekaf-go/ekaf/gateway", "github.com/ekaf-go/ekaf/gateway/gatewayprom",
 	"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp",
 }
 
