@@ -5,6 +5,7 @@
 package sender
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -47,8 +48,14 @@ func (b *quietBroker) serve(wire net.Conn) {
 	if b.produceMax >= flexibleFrom {
 		answer = append(answer, 0)
 	}
-	answer = a.response().AppendTo(answer)
+	response := a.response()
+	const marker = 0x1122334455667788
+	response.Topics[0].Partitions[0].BaseOffset = marker
+	answer = response.AppendTo(answer)
 	binary.BigEndian.PutUint32(answer, uint32(len(answer)-4))
+	// Offsets rise, one record a request: the lane would take any other for a loss.
+	baseOffset := answer[bytes.Index(answer, binary.BigEndian.AppendUint64(nil, marker)):]
+	next := uint64(0)
 	for {
 		if _, err := io.ReadFull(wire, b.frame[:4]); err != nil {
 			return
@@ -62,6 +69,8 @@ func (b *quietBroker) serve(wire net.Conn) {
 			continue
 		}
 		copy(answer[4:8], frame[4:8])
+		binary.BigEndian.PutUint64(baseOffset, next)
+		next++
 		if _, err := wire.Write(answer); err != nil {
 			return
 		}
