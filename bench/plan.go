@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -131,12 +132,13 @@ func scaled(r load.Row, by float64) load.Row {
 }
 
 // possible reports whether a row can run where the plan runs: some need a real
-// cluster, some the counting broker's obedience.
+// cluster, some the counting broker's obedience, and servers a system that tells
+// what other processes cost.
 func (p *plan) possible(r load.Row) bool {
+	if r.HTTP() {
+		return r.Cluster != load.Kafka && (runtime.GOOS == "linux" || len(p.from) > 0)
+	}
 	if r.Cluster == load.Kafka {
-		if r.HTTP() {
-			return false // the counting broker tells when all is there
-		}
 		return (p.brokers != "" || len(p.from) > 0) && r.Delay == 0 && r.Measure != load.Downtime
 	}
 	return true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func TestTheSuiteOfTargetsRunsWhatIsJudged(t *testing.T) {
 		r.add(a.row, cells)
 	}
 	for _, v := range judge("targets", r) {
-		if missing := v.figure.missing + v.bound.missing; missing != "" && !strings.Contains(missing, kcat) {
+		if missing := v.figure.missing + v.bound.missing; missing != "" && !strings.Contains(missing, kcat) && (runtime.GOOS == "linux" || !strings.Contains(missing, ekafServe)) {
 			t.Errorf("%s in %s: %s", v.target, v.row, missing)
 		}
 	}
