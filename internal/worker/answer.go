@@ -102,8 +102,10 @@ func (l *Lane) Sent(at *Attempt, from Sender) {
 // OUT_OF_ORDER when sent again, in order and alone.
 func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt, out *outcomes) {
 	offset := a.BaseOffset
-	if a.Code == 0 && offset >= 0 && offset < l.ackedEnd {
-		// A leader that never heard of the id takes any number: only the offset tells.
+	if a.Code == 0 && offset >= 0 && offset < l.ackedEnd && l.confirmed == 0 {
+		// A leader that never heard of the id takes any number: only the offset of its
+		// first answer tells. (Later ones are not looked at: there may be brokers that
+		// answer any offset.)
 		out.event(EventDataLoss, 0, fmt.Errorf("records up to offset %d were acked, and later ones got offset %d", l.ackedEnd-1, offset))
 		l.lose(offset)
 	}

@@ -83,22 +83,38 @@ func TestRule03LossShowsInTheOffset(t *testing.T) {
 	s.confirm(0, 1)
 	s.batch(5)
 	s.ok(s.must(0, 1), 100)
+	s.partition.SetLeader(1, 2)
 	for i, offset := range []int64{60, 61} {
 		list := s.batch(1)
-		s.ok(s.must(0, 1), offset)
+		s.ok(s.must(1, 2), offset)
 		s.acked(list...)
 		if n := s.eventsOf(EventDataLoss); n != 1 {
 			t.Fatalf("after batch %d the loss was told %d times", i, n)
 		}
 	}
 	list := s.batch(1)
-	s.cut(s.must(0, 1))
-	s.code(s.must(0, 2), 45)
+	s.cut(s.must(1, 2))
+	s.code(s.must(1, 3), 45)
 	if len(s.questions) != 1 || s.questions[0].From != 62 {
 		t.Fatalf("asked %+v", s.questions)
 	}
 	s.settle(Finding{Found: true, Through: s.questions[0].Last})
 	s.acked(list...)
+	s.empty()
+}
+
+// A broker that answers any offset, on a connection that stands, loses nothing by it.
+func TestRule03OffsetsOfOneConnectionAreNoLoss(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	for range 3 {
+		list := s.batch(1)
+		s.ok(s.must(0, 1), 0)
+		s.acked(list...)
+	}
+	if n := s.eventsOf(EventDataLoss); n != 0 {
+		t.Fatalf("%d losses are told", n)
+	}
 	s.empty()
 }
 
