@@ -54,7 +54,7 @@ func largeRows() []load.Row {
 	var rows []load.Row
 	for _, partitions := range []int{1, 12, 1_000, 10_000} {
 		r := standard()
-		r.ValueBytes, r.Partitions, r.Records, r.Warmup = 1000, partitions, 400_000, 100_000
+		r.ValueBytes, r.Partitions, r.Records, r.Warmup = 1000, partitions, 1_500_000, 100_000
 		rows = append(rows, r)
 	}
 	spread := rows[1]
