@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -145,11 +146,7 @@ func (l *ledger) current() uint64 {
 func (l *ledger) addresses() map[int32]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known := make(map[int32]string, len(l.addrs))
-	for id, addr := range l.addrs {
-		known[id] = addr
-	}
-	return known
+	return maps.Clone(l.addrs)
 }
 
 // kind is what is known of a kind of events.
