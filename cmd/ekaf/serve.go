@@ -220,9 +220,11 @@ func (d *door) serve(ctx context.Context, listener net.Listener) error {
 	case broken = <-failed:
 		broken = fmt.Errorf("cannot serve any longer: %w", broken)
 	case <-ctx.Done():
-		d.screen.say("ending: requests under way are answered and their messages delivered, within %v (interrupt again to quit now)", d.grace)
 	}
 	d.drain()
+	if broken == nil { // said once /readyz says no
+		d.screen.say("ending: requests under way are answered and their messages delivered, within %v (interrupt again to quit now)", d.grace)
+	}
 	d.tell(d.notify.Stopping(d.delay + d.grace + time.Second))
 	hard := quitNow(ctx)
 	if broken == nil && d.delay > 0 {
