@@ -203,36 +203,46 @@ func (a *asked) outage(ctx context.Context, crowd *httpload.Crowd, s *Sample) er
 		return err
 	}
 	s.AwayPerS = float64(t.OK) / t.Took.Seconds()
-	// Partitions that have memory in hand take some more: these are filled too, but
-	// for one to which none of a thousand messages falls.
+	// Partitions that have memory in hand take some more: these are filled too, as
+	// far as messages fall to them.
 	for slice := 1000; a.behind && t.OK > 0; {
 		if t, err = a.ask(ctx, crowd, httpload.Order{Count: slice}); err != nil {
 			return err
 		}
 	}
+	return a.refusals(ctx, s)
+}
+
+// refusals measures how fast a single client is told that nothing more is accepted.
+func (a *asked) refusals(ctx context.Context, s *Sample) error {
 	one, err := httpload.Gather(ctx, a.address, 1)
 	if err != nil {
 		return err
 	}
 	defer one.Close()
-	before, err := a.handlerTimes(ctx)
-	if err != nil {
-		return err
+	// A partition to which none of the messages before fell may have room still: then
+	// these fill it, and are measured anew. Memory ends, and so does this.
+	for {
+		before, err := a.handlerTimes(ctx)
+		if err != nil {
+			return err
+		}
+		t, err := a.ask(ctx, one, httpload.Order{Count: max(1, a.row.Records/10)})
+		if err != nil {
+			return err
+		}
+		after, err := a.handlerTimes(ctx)
+		if err != nil {
+			return err
+		}
+		if a.behind && t.Refused < 9*t.OK {
+			continue
+		}
+		s.Refused = t.Refused
+		s.HandlerP99 = after.quantile(before, 0.99)
+		s.timed(t.Times)
+		return nil
 	}
-	if t, err = a.ask(ctx, one, httpload.Order{Count: max(1, a.row.Records/10)}); err != nil {
-		return err
-	}
-	after, err := a.handlerTimes(ctx)
-	if err != nil {
-		return err
-	}
-	if a.behind && t.Refused < 9*t.OK {
-		return fmt.Errorf("cannot measure refusals: %d requests were refused, and %d accepted, with a full buffer", t.Refused, t.OK)
-	}
-	s.Refused = t.Refused
-	s.HandlerP99 = after.quantile(before, 0.99)
-	s.timed(t.Times)
-	return nil
 }
 
 // connected measures the memory of a server whose connections all had an answer
