@@ -68,14 +68,14 @@ func (m *topicModel) event(e ekaf.Event) {
 				at = e.From // it began without a leader
 			}
 		}
-		m.follow("worker "+key, at, e, canMove(worker.States(), worker.CanMove, e))
+		m.follow("worker "+key, at, e, canMove(worker.Machine.States(), worker.Machine.CanMove, e))
 		m.workers[key] = e.To
 	case ekaf.EventConnectionState:
 		at := m.wires[e.Broker]
 		if at == "" || at == sender.Stopped.String() {
 			at = sender.Unused.String()
 		}
-		m.follow("the connection", at, e, canMove(sender.States(), sender.CanMove, e))
+		m.follow("the connection", at, e, canMove(sender.Machine.States(), sender.Machine.CanMove, e))
 		if e.Topic != "" || (e.To == sender.Down.String()) != (e.Err != nil) {
 			m.fault = fmt.Sprintf("%+v", e)
 		}

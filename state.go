@@ -1,6 +1,6 @@
 package ekaf
 
-import "fmt"
+import "github.com/ekaf-go/ekaf/internal/machine"
 
 // TopicState is a topic's place in its machine.
 type TopicState uint8
@@ -15,37 +15,20 @@ const (
 	TopicDowntime
 	// TopicClosed: the producer is closed.
 	TopicClosed
-	topicStates
 )
 
-var topicStateNames = [topicStates]string{"bootstrapping", "ready", "downtime", "closed"}
+// A topic that is deleted goes back to bootstrapping.
+var topicMachine = machine.NewTable("TopicState", []machine.Row[TopicState]{
+	TopicBootstrapping: machine.At("bootstrapping", TopicReady, TopicDowntime, TopicClosed),
+	TopicReady:         machine.At("ready", TopicBootstrapping, TopicDowntime, TopicClosed),
+	TopicDowntime:      machine.At("downtime", TopicBootstrapping, TopicReady, TopicClosed),
+	TopicClosed:        machine.At[TopicState]("closed"),
+})
 
-func (s TopicState) String() string {
-	if s < topicStates {
-		return topicStateNames[s]
-	}
-	return fmt.Sprintf("TopicState(%d)", uint8(s))
-}
-
-// topicTransitions lists the moves that are legal, from row to column. A topic
-// that is deleted goes back to bootstrapping.
-var topicTransitions = [topicStates][topicStates]bool{
-	TopicBootstrapping: {TopicReady: true, TopicDowntime: true, TopicClosed: true},
-	TopicReady:         {TopicBootstrapping: true, TopicDowntime: true, TopicClosed: true},
-	TopicDowntime:      {TopicBootstrapping: true, TopicReady: true, TopicClosed: true},
-	TopicClosed:        {},
-}
+func (s TopicState) String() string { return topicMachine.Name(s) }
 
 // CanMove reports whether a topic may go from one state to another.
-func (s TopicState) CanMove(to TopicState) bool {
-	return s < topicStates && to < topicStates && topicTransitions[s][to]
-}
+func (s TopicState) CanMove(to TopicState) bool { return topicMachine.CanMove(s, to) }
 
 // TopicStates lists all states, for documents and tests.
-func TopicStates() []TopicState {
-	all := make([]TopicState, topicStates)
-	for i := range all {
-		all[i] = TopicState(i)
-	}
-	return all
-}
+func TopicStates() []TopicState { return topicMachine.States() }

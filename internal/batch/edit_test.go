@@ -221,13 +221,13 @@ func encodedByKmsg(m *Message, delta int32, base int64) []byte {
 // TestStates: only the moves of the table are legal, an outcome is final, and an
 // illegal move panics or is counted.
 func TestStates(t *testing.T) {
-	for _, from := range States() {
-		for _, to := range States() {
+	for _, from := range Machine.States() {
+		for _, to := range Machine.States() {
 			b := &Batch{State: from}
 			before := machine.Count()
 			panicked := moved(b, to)
 			counted := machine.Count() - before
-			switch legal := CanMove(from, to); {
+			switch legal := Machine.CanMove(from, to); {
 			case legal && (panicked || counted != 0 || b.State != to || from.Final()):
 				t.Errorf("%v to %v: panicked %v, counted %d, now %v", from, to, panicked, counted, b.State)
 			case !legal && (panicked != machine.Strict || !panicked && counted != 1):

@@ -18,42 +18,24 @@ const (
 	Unresolved              // tried; the answer, or its absence, proves nothing
 	Acked                   // Kafka holds it
 	Failed                  // given up, with an error that says what is known
-	states
 )
 
-var stateNames = [states]string{"open", "sealed", "in flight", "unresolved", "acked", "failed"}
-
-func (s State) String() string {
-	if s < states {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("State(%d)", uint8(s))
-}
-
-// transitions lists the moves that are legal, from row to column.
-var transitions = [states][states]bool{
-	Open: {Sealed: true, Failed: true},
+// Machine is the states of a batch and the moves that are legal.
+var Machine = machine.NewTable("State", []machine.Row[State]{
+	Open: machine.At("open", Sealed, Failed),
 	// Sealed to Acked: MassageBuffer left nothing to send.
-	Sealed: {InFlight: true, Acked: true, Failed: true},
+	Sealed: machine.At("sealed", InFlight, Acked, Failed),
 	// InFlight to Sealed: the only attempt was refused, so nothing was written.
-	InFlight: {Sealed: true, Unresolved: true, Acked: true, Failed: true},
+	InFlight: machine.At("in flight", Sealed, Unresolved, Acked, Failed),
 	// Unresolved to Sealed: only when recovery read in the log that nothing of it
 	// was written. No answer proves that: a batch of which one byte was given to
 	// write is never plainly sealed again.
-	Unresolved: {InFlight: true, Sealed: true, Acked: true, Failed: true},
-}
+	Unresolved: machine.At("unresolved", InFlight, Sealed, Acked, Failed),
+	Acked:      machine.At[State]("acked"),
+	Failed:     machine.At[State]("failed"),
+})
 
-// States lists all states, and CanMove the legal moves, for documents and tests.
-func States() []State {
-	all := make([]State, states)
-	for i := range all {
-		all[i] = State(i)
-	}
-	return all
-}
-
-// CanMove reports whether a batch may go from one state to another.
-func CanMove(from, to State) bool { return from < states && to < states && transitions[from][to] }
+func (s State) String() string { return Machine.Name(s) }
 
 // Final reports whether a batch in this state has had its outcome.
 func (s State) Final() bool { return s == Acked || s == Failed }
@@ -62,7 +44,7 @@ func (s State) Final() bool { return s == Acked || s == Failed }
 // of the engine (see package machine). Where it does not panic it is made all the
 // same, as what comes next counts on it; but an outcome that was told stands.
 func (b *Batch) Move(to State) {
-	if !CanMove(b.State, to) {
+	if !Machine.CanMove(b.State, to) {
 		machine.Illegal(fmt.Sprintf("batch %d", b.Ordinal), b.State, to)
 		if b.State.Final() {
 			return

@@ -4,7 +4,7 @@
 //	ekaf.OptionTable ─┐
 //	events.go ────────┤                 README.md
 //	worker.RulingOf ──┼──► tables ──►   docs/errors.md        between
-//	CanMove × 4 ──────┤                 docs/architecture.md  <!-- made: NAME --> and <!-- end -->
+//	Machine × 4 ──────┤                 docs/architecture.md  <!-- made: NAME --> and <!-- end -->
 //	metrics.Table ────┤                 docs/metrics.md
 //	gatewayprom.Table ┤
 //	gateway's tables ─┘                 docs/gateway.md

@@ -32,9 +32,9 @@ func TestDocs(t *testing.T) {
 		"docs/errors.md": {"produce errors": ProduceErrors(), "other errors": OtherErrors()},
 		"docs/architecture.md": {
 			"topic states":      Machine(ekaf.TopicStates(), ekaf.TopicState.CanMove),
-			"worker states":     Machine(worker.States(), worker.CanMove),
-			"batch states":      Machine(batch.States(), batch.CanMove),
-			"connection states": Machine(sender.States(), sender.CanMove),
+			"worker states":     Machine(worker.Machine.States(), worker.Machine.CanMove),
+			"batch states":      Machine(batch.Machine.States(), batch.Machine.CanMove),
+			"connection states": Machine(sender.Machine.States(), sender.Machine.CanMove),
 		},
 		"docs/metrics.md": {"metrics": Metrics(), "gateway metrics": GatewayMetrics(), "buckets": Buckets(), "reasons": Reasons()},
 		"docs/gateway.md": {"gateway routes": GatewayRoutes(), "gateway statuses": GatewayStatuses()},

@@ -1,6 +1,6 @@
-// Package machine says what becomes of an illegal move of a state machine. The
-// machines (a topic's, a worker's, a batch's, a connection's) own their tables; this
-// is what they do with a move that the table does not have:
+// Package machine owns the form that the tables of the state machines have (a
+// topic's, a worker's, a batch's, a connection's: each lies in a state.go beside what
+// it moves), and what becomes of a move that a table does not have:
 //
 //	move(to) ──► table ──► legal: made, and told as an event
 //	               └─────► Illegal ──► built with -tags invariants: panics, at the line that made it

@@ -52,7 +52,7 @@ func newGroup() *group {
 	for _, state := range ekaf.TopicStates() {
 		g.states[state.String()] = 0
 	}
-	for _, state := range worker.States() {
+	for _, state := range worker.Machine.States() {
 		g.workers[state.String()] = 0
 	}
 	for _, r := range reasons {

@@ -135,7 +135,7 @@ func (m *connectionModel) checkMoves(state State) {
 		at = m.sc.moves[m.seen-1].to
 	}
 	for _, move := range m.sc.moves[m.seen:] {
-		if move.from != at || !CanMove(move.from, move.to) || (move.to == Down) != (move.err != nil) {
+		if move.from != at || !Machine.CanMove(move.from, move.to) || (move.to == Down) != (move.err != nil) {
 			m.t.Fatalf("from %v it moves from %v to %v (%v)", at, move.from, move.to, move.err)
 		}
 		at = move.to

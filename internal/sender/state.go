@@ -20,43 +20,21 @@ const (
 	Down                        // lost, or could not be made: the next attempt is waited for
 	Reconnecting                // being made, after it was down
 	Stopped                     // the producer, or the last worker at the broker, is gone
-	states
 )
 
-var stateNames = [states]string{
-	"unused", "connecting", "up", "authenticating", "idle", "down", "reconnecting", "stopped",
-}
+// Machine is the states of a connection and the moves that are legal.
+var Machine = machine.NewTable("State", []machine.Row[State]{
+	Unused:         machine.At("unused", Connecting, Stopped),
+	Connecting:     machine.At("connecting", Up, Down, Stopped),
+	Up:             machine.At("up", Authenticating, Idle, Down, Stopped),
+	Authenticating: machine.At("authenticating", Up, Down, Stopped),
+	Idle:           machine.At("idle", Connecting, Stopped),
+	Down:           machine.At("down", Reconnecting, Stopped),
+	Reconnecting:   machine.At("reconnecting", Up, Down, Stopped),
+	Stopped:        machine.At[State]("stopped"),
+})
 
-func (s State) String() string {
-	if s < states {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("State(%d)", uint8(s))
-}
-
-// transitions lists the moves that are legal, from row to column.
-var transitions = [states][states]bool{
-	Unused:         {Connecting: true, Stopped: true},
-	Connecting:     {Up: true, Down: true, Stopped: true},
-	Up:             {Authenticating: true, Idle: true, Down: true, Stopped: true},
-	Authenticating: {Up: true, Down: true, Stopped: true},
-	Idle:           {Connecting: true, Stopped: true},
-	Down:           {Reconnecting: true, Stopped: true},
-	Reconnecting:   {Up: true, Down: true, Stopped: true},
-	Stopped:        {},
-}
-
-// States lists all states, and CanMove the legal moves, for documents and tests.
-func States() []State {
-	all := make([]State, states)
-	for i := range all {
-		all[i] = State(i)
-	}
-	return all
-}
-
-// CanMove reports whether a connection may go from one state to another.
-func CanMove(from, to State) bool { return from < states && to < states && transitions[from][to] }
+func (s State) String() string { return Machine.Name(s) }
 
 // State is the connection's state.
 func (s *Sender) State() State { return State(s.state.Load()) }
@@ -65,7 +43,7 @@ func (s *Sender) State() State { return State(s.state.Load()) }
 // turn is held, so that moves come one by one; others only read.
 func (s *Sender) move(to State, err error) {
 	from := s.State()
-	if !CanMove(from, to) {
+	if !Machine.CanMove(from, to) {
 		machine.Illegal(fmt.Sprintf("the connection to broker %d", s.broker), from, to)
 	}
 	s.state.Store(uint32(to))

@@ -83,7 +83,7 @@ func (l *Lane) setState(to State, events []Event) []Event {
 	if from == to {
 		return events
 	}
-	if !CanMove(from, to) {
+	if !Machine.CanMove(from, to) {
 		machine.Illegal("a worker of "+l.cfg.Topic, from, to)
 		return events
 	}

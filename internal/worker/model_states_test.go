@@ -46,7 +46,7 @@ func (m *model) checkStates(t *rapid.T) {
 		if e.Kind != EventState {
 			continue
 		}
-		if e.From != m.told || !CanMove(e.From, e.To) {
+		if e.From != m.told || !Machine.CanMove(e.From, e.To) {
 			t.Fatalf("the worker is %v and moves from %v to %v", m.told, e.From, e.To)
 		}
 		m.told = e.To
