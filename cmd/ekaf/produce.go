@@ -186,6 +186,7 @@ func (p *produce) deliver(cmd *cobra.Command, producer *ekaf.Producer, f *feed, 
 	end, stop := context.WithTimeout(hard, p.grace)
 	defer stop()
 	closing := producer.Close(end)
+	f.report.settle()
 	if f.report.failures() == 0 && err == nil && closing != nil {
 		err = closing
 	}

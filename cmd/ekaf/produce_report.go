@@ -59,6 +59,20 @@ func (r *report) pending() int64 {
 	return r.open
 }
 
+// settle waits for outcomes that are still being told, as long as they come. A
+// producer's Close does not wait long for callbacks, which may be anybody's; these
+// are our own and end, but on a busy machine those of a full buffer take a while.
+func (r *report) settle() {
+	const patience, look = 5 * time.Second, 10 * time.Millisecond
+	left, changed := r.pending(), time.Now()
+	for left > 0 && time.Since(changed) < patience {
+		time.Sleep(look)
+		if now := r.pending(); now != left {
+			left, changed = now, time.Now()
+		}
+	}
+}
+
 func (r *report) failures() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,10 +92,10 @@ func (r *report) ackedLines(first int64, n int) {
 
 // failedLines counts lines as failed, and names what concerns a line itself.
 func (r *report) failedLines(first int64, n int, err error) {
-	r.mu.Lock()
-	r.open -= int64(n)
-	r.mu.Unlock()
 	r.refused(first, n, err)
+	r.mu.Lock()
+	r.open -= int64(n) // last, so that without open lines all are counted
+	r.mu.Unlock()
 }
 
 // refused counts lines as failed that were never handed over.
