@@ -45,6 +45,10 @@ func (c mangled) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// noises counts the answers that were made noise, each a different one. Scenarios
+// run side by side, so they cannot share a source of random numbers.
+var noises atomic.Uint64
+
 // lies are what a broker, or whoever answers in its place, may send.
 func lies() map[string]func(answer []byte) (int, error) {
 	length := func(n uint32) func([]byte) (int, error) {
@@ -53,18 +57,19 @@ func lies() map[string]func(answer []byte) (int, error) {
 			return len(answer), nil
 		}
 	}
-	seeded := rand.New(rand.NewPCG(1, 2))
+	noise := func(answer []byte) {
+		seeded := rand.New(rand.NewPCG(1, noises.Add(1)))
+		for i := range answer {
+			answer[i] = byte(seeded.Uint32())
+		}
+	}
 	return map[string]func([]byte) (int, error){
 		"garbage": func(answer []byte) (int, error) {
-			for i := range answer {
-				answer[i] = byte(seeded.Uint32())
-			}
+			noise(answer)
 			return len(answer), nil
 		},
 		"garbage behind a right length and number": func(answer []byte) (int, error) {
-			for i := 8; i < len(answer); i++ {
-				answer[i] = byte(seeded.Uint32())
-			}
+			noise(answer[8:])
 			return len(answer), nil
 		},
 		"a length of two gigabytes":          length(1<<31 - 1),
