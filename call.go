@@ -141,17 +141,18 @@ func (c *call) resolve(run ackRun) {
 		c.done <- struct{}{}
 		return
 	}
-	fn := c.fn
-	acked := c.answer()
+	fn, acked := c.fn, c.answer()
+	c.fn = nil
 	c.home.Put(c)
 	fn(acked, acked.firstErr())
 }
 
-// answer takes the acks out of a call that has them all.
+// answer takes the acks out of a call that has them all. It leaves fn alone: a call
+// that was given up is still in a batch, and whoever resolves that asks Inline.
 func (c *call) answer() Acked {
 	acked := c.acked
 	acked.seal(c.places)
-	c.acked, c.fn, c.places = Acked{}, nil, nil
+	c.acked, c.places = Acked{}, nil
 	return acked
 }
 

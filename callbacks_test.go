@@ -2,6 +2,7 @@ package ekaf
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +29,23 @@ func TestACallIsCompletedOnceBesideCallbacks(t *testing.T) {
 	if call.completed != 1 || told != 1 {
 		t.Errorf("the call was completed %d times, the callback %d times", call.completed, told)
 	}
+}
+
+// TestACallThatWasGivenUpIsStillAskedFor: its caller takes the answer out while a
+// connection's reader, which has its batch's outcome only now, asks whether it is
+// inline. Nothing orders the two, which the race detector sees.
+func TestACallThatWasGivenUpIsStillAskedFor(t *testing.T) {
+	p := &Producer{callbacks: callback.New(func(v any) { t.Errorf("panic: %v", v) })}
+	topic := &topic{name: "t", producer: p}
+	c := topic.newCall(1, nil)
+	c.over = true
+	c.acked.add(failedRun(0, ErrWithdrawn))
+	b := batch.New(time.Now())
+	b.Note(c, 0, 0, 0)
+	var both sync.WaitGroup
+	both.Go(func() { c.answer() })
+	both.Go(func() { p.complete(b, true) })
+	both.Wait()
 }
 
 // TestASharedCallbackIsToldOfEachMessage: messages with one and the same callback
