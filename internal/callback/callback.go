@@ -12,21 +12,22 @@ import (
 	"github.com/ekaf-go/ekaf/internal/batch"
 )
 
-// Queue runs completions in the order in which batches were resolved.
+// Queue runs completions and functions in the order in which they came: a message
+// that is refused behind others is told behind them.
 type Queue struct {
 	panicked func(value any)
 
 	mu      sync.Mutex // guards the following
-	waiting []func()
-	batches []resolution
+	waiting []resolution
 	running bool
 	idle    chan struct{} // closed while nothing runs
 }
 
-// resolution is a batch whose completions are to be run.
+// resolution is a batch whose completions are to be run, or a function.
 type resolution struct {
 	batch   *batch.Batch
 	recycle bool
+	fn      func()
 }
 
 // New makes a queue; panicked hears of panics, which end one callback and no more.
@@ -38,50 +39,42 @@ func New(panicked func(any)) *Queue {
 
 // Run queues the completions of a batch, with the outcome that it holds. recycle: the batch is the queue's then.
 func (c *Queue) Run(b *batch.Batch, recycle bool) {
-	c.mu.Lock()
-	c.batches = append(c.batches, resolution{b, recycle})
-	c.start()
-	c.mu.Unlock()
+	c.add(resolution{batch: b, recycle: recycle})
 }
 
 // Call queues one function.
-func (c *Queue) Call(fn func()) {
-	c.mu.Lock()
-	c.waiting = append(c.waiting, fn)
-	c.start()
-	c.mu.Unlock()
-}
+func (c *Queue) Call(fn func()) { c.add(resolution{fn: fn}) }
 
-func (c *Queue) start() {
-	if c.running {
-		return
+func (c *Queue) add(r resolution) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(c.waiting, r)
+	if !c.running {
+		c.running = true
+		c.idle = make(chan struct{})
+		go c.loop()
 	}
-	c.running = true
-	c.idle = make(chan struct{})
-	go c.loop()
 }
 
 func (c *Queue) loop() {
-	var batches []resolution
-	var functions []func()
+	var running []resolution
 	for {
 		c.mu.Lock()
-		if len(c.batches) == 0 && len(c.waiting) == 0 {
+		if len(c.waiting) == 0 {
 			c.running = false
 			close(c.idle)
 			c.mu.Unlock()
 			return
 		}
-		batches, c.batches = c.batches, batches[:0]
-		functions, c.waiting = c.waiting, functions[:0]
+		running, c.waiting = c.waiting, running[:0]
 		c.mu.Unlock()
-		for i := range batches {
-			c.complete(&batches[i])
-			batches[i] = resolution{}
-		}
-		for i, fn := range functions {
-			c.guard(fn)
-			functions[i] = nil
+		for i := range running {
+			if r := &running[i]; r.fn != nil {
+				c.guard(r.fn)
+			} else {
+				c.complete(r)
+			}
+			running[i] = resolution{}
 		}
 	}
 }

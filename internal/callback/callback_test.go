@@ -65,6 +65,24 @@ func TestBatchesInTheOrderOfTheirOutcome(t *testing.T) {
 	})
 }
 
+// What is told without a batch, such as a refusal, keeps its place among the batches.
+func TestFunctionsInTheirPlaceAmongBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(func(v any) { t.Errorf("panic: %v", v) })
+		to := &told{}
+		hold := make(chan struct{})
+		q.Call(func() { <-hold })
+		synctest.Wait()
+		q.Call(func() { to.list = append(to.list, "first") })
+		q.Run(resolved(to, 0, "a"), true)
+		q.Call(func() { to.list = append(to.list, "second") })
+		q.Run(resolved(to, 1, "b"), false)
+		close(hold)
+		<-q.Quiet()
+		to.expect(t, "first", "a@0", "second", "b@1")
+	})
+}
+
 // A panic ends one callback: neither its batch nor what is queued behind it.
 func TestAPanicEndsOneCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
