@@ -189,7 +189,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 	case !l.cfg.Idempotent:
 		l.failedPlainly(b, a, ruling, err, out)
 	case ruling.Verdict == OutOfOrder:
-		l.outOfOrder(b, a, at, inTurn, err, out)
+		l.outOfOrder(b, at, inTurn, err, out)
 	case ruling.Verdict == Retry, ruling.Verdict == RetryElsewhere:
 		if ruling.Limit > 0 && b.Attempts >= ruling.Limit {
 			l.giveUp(b, l.failure(b, a.Code, true, err), out)
@@ -200,7 +200,7 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 	default:
 		// Refused, but an earlier attempt may have been written: the broker
 		// checks sizes, timestamps and rights before it looks for duplicates.
-		l.doubt(DoubtRefused, a, err)
+		l.doubt(DoubtRefused, refusal{b, a, err})
 	}
 }
 
@@ -208,14 +208,14 @@ func (l *Lane) failed(b *batch.Batch, a Answer, at *Attempt, err error, out *out
 // (alone, behind batches that answered the same), an OK to a later one will say
 // that all of them are written. If a later one has its OK already, from before a
 // restart of the broker or a loss of its state, only the log can tell.
-func (l *Lane) outOfOrder(b *batch.Batch, a Answer, at *Attempt, inTurn bool, err error, out *outcomes) {
+func (l *Lane) outOfOrder(b *batch.Batch, at *Attempt, inTurn bool, err error, out *outcomes) {
 	behind := false
 	for i := range l.queue.len() {
 		switch other := l.queue.at(i); {
 		case other == b:
 			behind = true
 		case behind && other.State == batch.Acked && other.Count() > 0:
-			l.doubt(DoubtGap, a, err)
+			l.doubt(DoubtGap)
 			return
 		}
 	}
@@ -251,7 +251,7 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 			return
 		}
 	case OutOfOrder:
-		l.refusedOutOfOrder(b, a, err, out)
+		l.refusedOutOfOrder(b, err, out)
 		return
 	case Forgotten:
 		l.chain.broken = true
@@ -279,10 +279,10 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 // refusedOutOfOrder: behind a batch that failed it is due, and waits for that
 // one. At the head of a lane it is a gap in what the cluster holds, unless the lane
 // has made that gap itself.
-func (l *Lane) refusedOutOfOrder(b *batch.Batch, a Answer, err error, out *outcomes) {
+func (l *Lane) refusedOutOfOrder(b *batch.Batch, err error, out *outcomes) {
 	if l.queue.at(0) == b && !l.chain.broken {
 		b.OutOfOrder = true
-		l.doubt(DoubtGap, a, err)
+		l.doubt(DoubtGap)
 		return
 	}
 	out.retry(b, err)

@@ -37,9 +37,26 @@ type Question struct {
 	// Gap is expected: a batch before these failed for good.
 	Gap bool
 
-	answer Answer // that raised it
+	refusals []refusal
+	number   uint64 // tells the lane's questions apart
+}
+
+// refusal is what a broker said against one of the batches in question. It says
+// nothing of the others: the records that it names are that batch's.
+type refusal struct {
+	batch  *batch.Batch
+	answer Answer
 	err    error
-	number uint64 // tells the lane's questions apart
+}
+
+// refusal is the one of a batch, if it was refused.
+func (q *Question) refusal(b *batch.Batch) (r refusal, refused bool) {
+	for _, r := range q.refusals {
+		if r.batch == b {
+			return r, true
+		}
+	}
+	return refusal{}, false
 }
 
 // Finding is the answer.
@@ -59,8 +76,13 @@ type Finding struct {
 }
 
 // doubt stops the lane until the host has asked. It waits for what is in flight.
-func (l *Lane) doubt(reason Reason, a Answer, err error) {
-	l.pendingDoubt = &Question{Reason: reason, answer: a, err: err}
+// What was in flight may bring more refusals, all of which have to be kept.
+func (l *Lane) doubt(reason Reason, refusals ...refusal) {
+	q := &Question{Reason: reason, refusals: refusals}
+	if before := l.pendingDoubt; before != nil {
+		q.refusals = append(before.refusals, refusals...)
+	}
+	l.pendingDoubt = q
 }
 
 // askDoubt is doubt for Take, which asks as soon as it has unlocked the lane.
@@ -185,22 +207,23 @@ func (l *Lane) Settle(asked Question, f Finding) {
 
 // settleOne decides one batch by the finding.
 func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) {
+	r, refused := q.refusal(b)
 	switch {
 	case b.State == batch.Unresolved && f.Found && !Behind(lastSequence(b), f.Through):
 		b.Move(batch.Acked)
 		b.Acked = l.result(b, -1, -1)
-	case b.State == batch.Unresolved && f.Undecidable && l.cfg.ResendUndecided && q.Reason != DoubtRefused:
+	case b.State == batch.Unresolved && f.Undecidable && l.cfg.ResendUndecided && !refused:
 		out.event(EventUndecidable, b.Count(), f.Err)
 		b.Move(batch.Sealed)
 		b.Undecided = true
 		b.Chain, l.chain.broken = 0, true
 	case b.State == batch.Unresolved && f.Undecidable:
 		out.event(EventUndecidable, b.Count(), f.Err)
-		l.giveUp(b, l.failure(b, q.answer.Code, true, f.Err), out)
-	case q.Reason == DoubtRefused && b.State == batch.Unresolved && b.LastCode == q.answer.Code && q.answer.Code != 0:
+		l.giveUp(b, l.failure(b, b.LastCode, true, f.Err), out)
+	case b.State == batch.Unresolved && refused:
 		// Not in the log, and refused: now it may be cut, or fails for good.
 		b.Move(batch.Sealed)
-		l.refused(b, q.answer, RulingOf(q.answer.Code), q.err, out)
+		l.refused(b, r.answer, r.answer.ruling(), r.err, out)
 	case q.Reason == DoubtOld && f.Alive:
 		l.checked = true
 	default:

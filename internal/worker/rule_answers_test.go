@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +137,64 @@ func TestRule01SettledBatchesGoOnBehindABadRecord(t *testing.T) {
 	s.ok(s.must(0, 2), 3)
 	s.acked(first[0], first[2], second[0], second[1])
 	s.empty()
+}
+
+// Two batches of a window that was cut off are refused when they are sent again,
+// each for a record of its own. Only those two records may fail.
+func TestRule13EachBatchFailsItsOwnRecords(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	first, second, third := s.batch(1), s.batch(4), s.batch(4)
+	a, b, c := s.must(0, 1), s.must(0, 1), s.must(0, 1)
+	s.cut(a)
+	s.cut(b)
+	s.cut(c)
+	s.ok(s.must(0, 2), 1)
+	b, c = s.must(0, 2), s.must(0, 2)
+	s.code(b, 87, BadRecord{Index: 3, Message: "of the second"})
+	s.code(c, 87, BadRecord{Index: 0, Message: "of the third"})
+	s.settle(Finding{})
+	s.ok(s.must(0, 2), 2)
+	s.ok(s.must(0, 2), 5)
+	s.acked(first...)
+	s.acked(second[:3]...)
+	s.acked(third[1:]...)
+	for n, want := range map[*note]string{second[3]: "of the second", third[0]: "of the third"} {
+		if r := s.outcome(n); r.Code != 87 || r.MaybeWritten || !strings.Contains(r.Err.Error(), want) {
+			t.Errorf("message %d: %+v, want an error that says %q", n.id, r, want)
+		}
+	}
+	s.empty()
+}
+
+// One batch of the window is refused and the other's answer is lost once more:
+// nobody can tell of either. What is known of the one says nothing of the other.
+func TestRule01ARefusalIsOfItsBatchAlone(t *testing.T) {
+	for _, resend := range []bool{false, true} {
+		s := newScript(t, func(c *Config) { c.ResendUndecided = resend })
+		s.confirm(0, 1)
+		first, second, third := s.batch(1), s.batch(1), s.batch(1)
+		a, b, c := s.must(0, 1), s.must(0, 1), s.must(0, 1)
+		s.cut(a)
+		s.cut(b)
+		s.cut(c)
+		s.ok(s.must(0, 2), 1)
+		b, c = s.must(0, 2), s.must(0, 2)
+		s.code(b, 10)
+		s.cut(c)
+		s.settle(Finding{Undecidable: true, Err: errors.New("not permitted")})
+		if r := s.outcome(second[0]); r.Code != 10 || !r.MaybeWritten {
+			t.Errorf("the refused one: %+v", r)
+		}
+		if resend { // that one would be refused again, this one need not be
+			s.ok(s.must(0, 3), 2)
+			s.acked(third...)
+		} else if r := s.outcome(third[0]); r.Code != 0 || !r.MaybeWritten {
+			t.Errorf("the other one: %+v", r)
+		}
+		s.acked(first...)
+		s.empty()
+	}
 }
 
 // Rule 2: one in flight until confirmed, then five.
