@@ -45,9 +45,11 @@ func (h *host) LogEnd(l *worker.Lane, number uint64) {
 // find asks the leader what it remembers, and then the log up to the high
 // watermark, which alone says what is committed. While the leader holds batches
 // in question that are not committed yet, it asks again: they may still be, or
-// another leader may come without them.
+// another leader may come without them. But where the log was cut, they may as
+// well lie in what is gone, and never show: then that has an end.
 func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) (worker.Finding, error) {
 	topic, partition := topicOf(l).name, l.Partition.ID
+	var cut time.Time // since when they may lie in what is gone
 	for {
 		state, known, err := p.cluster.LastProducer(ctx, topic, partition, q.ID.Producer)
 		if err != nil {
@@ -65,7 +67,12 @@ func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) 
 		if err != nil {
 			return worker.Finding{}, err
 		}
-		if holdsMore(known, state, found, q) {
+		if !found.Undecidable {
+			cut = time.Time{}
+		} else if cut.IsZero() {
+			cut = time.Now()
+		}
+		if holdsMore(known, state, found, q) && (cut.IsZero() || time.Since(cut) < commitWait) {
 			if err := sleep(ctx, commitPause); err != nil {
 				return worker.Finding{}, err
 			}
@@ -78,6 +85,10 @@ func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) 
 // commitPause is the wait before a leader is asked again about batches that it
 // holds and has not committed.
 const commitPause = 200 * time.Millisecond
+
+// commitWait is how long it is asked where the log was cut. Replicas that are
+// there need milliseconds to have a batch committed; what is deleted stays so.
+const commitWait = 5 * time.Second
 
 // holdsMore: the leader has taken a batch in question that the committed log does not show.
 func holdsMore(known bool, state cluster.ProducerState, found cluster.Found, q worker.Question) bool {

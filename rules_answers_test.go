@@ -293,3 +293,50 @@ func TestRule03UndecidableIsTold(t *testing.T) {
 		})
 	}
 }
+
+// Retention takes a batch whose ack was lost while the leader still knows its
+// producer. No log that is left will ever show it: the lane must not wait for it.
+func TestRule04RetentionTakesWhatIsInDoubt(t *testing.T) {
+	for name, again := range map[string]struct {
+		age   time.Duration
+		fault *ekaftest.Fault // of the attempt after the outage
+	}{
+		"old records": {age: 13 * time.Hour},
+		"refused":     {fault: &ekaftest.Fault{Code: 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, nil, opts(ekaf.BatchRecords(1)), func(t *testing.T, c *ekaftest.Cluster, p *ekaf.Producer) {
+				s := &stream{}
+				aged := func(m ekaf.Message) ekaf.Message { return m.At(time.Now().Add(-again.age)) }
+				s.send(t, p, 3, aged)
+				flush(t, p)
+				lost := c.LoseAnswers(1)
+				c.Network(0).Refuse()
+				s.send(t, p, 1, aged)
+				if err := lost.Wait(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(100 * time.Millisecond) // the producer knows that the connection is gone
+				if err := c.DeleteRecords("events", 0, -1); err != nil {
+					t.Fatal(err)
+				}
+				if again.fault != nil {
+					c.Inject(*again.fault)
+				}
+				if err := c.Network(0).Heal(); err != nil {
+					t.Fatal(err)
+				}
+				s.send(t, p, 2)
+				flush(t, p)
+				failed := s.failed(t)
+				if f := failed[3]; len(failed) != 1 || f == nil || !f.MaybeWritten || !errors.Is(f, ekaf.ErrUndecidable) {
+					t.Errorf("failed: %v", failed)
+				}
+				seen, err := c.Consume("events")
+				if err != nil || len(seen) != 2 {
+					t.Errorf("%d messages are left (%v), want the two that came after", len(seen), err)
+				}
+			})
+		})
+	}
+}
