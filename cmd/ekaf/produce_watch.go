@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -109,8 +111,14 @@ func (c *console) showProgress(total int64, state func() (acked int64, text stri
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return func() {}
 	}
-	c.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(file), progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(), progressbar.OptionSetItsString("messages"), progressbar.OptionSpinnerType(14))
+	width := func() int {
+		columns, _, _ := term.GetSize(int(file.Fd())) // 0 when it cannot be told
+		return columns
+	}
+	c.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(&oneLine{out: file, width: width}),
+		progressbar.OptionSetWidth(min(max(width()-lineWithoutBar, leastBar), mostBar)), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetItsString("messages"), progressbar.OptionSpinnerType(14),
+		progressbar.OptionSetSpinnerChangeInterval(0)) // else a goroutine of its own draws it, past mu and the end
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -133,6 +141,46 @@ func (c *console) showProgress(total int64, state func() (acked int64, text stri
 		c.bar = nil
 		c.mu.Unlock()
 	}
+}
+
+// Columns of the progress bar, by those that all around it takes.
+const (
+	lineWithoutBar = 110
+	leastBar       = 10
+	mostBar        = 40
+)
+
+// oneLine cuts what is drawn to the terminal's width, which may change while it is
+// drawn on. A line that wraps cannot be drawn over: "\r" goes back to the beginning
+// of its last row only, and each drawing leaves a row behind.
+type oneLine struct {
+	out    io.Writer
+	width  func() int // columns; 0: unknown
+	column int        // where the next character goes
+}
+
+func (l *oneLine) Write(p []byte) (int, error) {
+	room := math.MaxInt
+	if w := l.width(); w > 0 {
+		room = w - 1 // a character in the last column makes some terminals wrap
+	}
+	kept := make([]byte, 0, len(p))
+	for rest := p; len(rest) > 0; {
+		char, size := utf8.DecodeRune(rest)
+		if char == '\r' || char == '\n' {
+			l.column = 0
+		} else {
+			l.column++
+		}
+		if l.column <= room {
+			kept = append(kept, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	if _, err := l.out.Write(kept); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (c *console) draw(acked int64, text string) {
