@@ -56,6 +56,7 @@ type Lane struct {
 	ackedEnd     int64     // offset behind the last acked record, -1: none
 	ackedAt      int64     // its largest timestamp
 	floor        floor
+	opened       bool // a batch that left let others go, of other lanes too: see Partition.count
 
 	stats counters
 
@@ -354,7 +355,9 @@ func (l *Lane) close(now time.Time) {
 // discard frees a batch that holds nothing, owes no outcome, and has no attempt
 // outstanding.
 func (l *Lane) discard(b *batch.Batch) {
-	l.Partition.count(b.Generation, -1)
+	if l.Partition.count(b.Generation, -1) {
+		l.opened = true // told by signal: the lock is held here
+	}
 	l.credit(b)
 	b.FreeBytes()
 	b.Recycle()
@@ -438,56 +441,4 @@ func (l *Lane) unprepared() []*batch.Batch {
 		}
 	}
 	return list
-}
-
-// unlock ends a change of the queue: it hands closed batches to the pool and
-// tells the sender if there is something to send.
-func (l *Lane) unlock() {
-	prepare := l.unprepared()
-	call := l.signal()
-	l.mu.Unlock()
-	for _, b := range prepare {
-		l.host.PrepareBatch(l, b)
-	}
-	call.make(l)
-}
-
-// signal is what the sender is to be told once the lane is unlocked.
-type signal struct {
-	sender     Sender
-	ready      bool
-	idle       bool
-	backlogged bool
-	drain      bool // the caller may write
-}
-
-func (s signal) make(l *Lane) {
-	if s.drain && (s.ready || s.idle) {
-		s.sender.Drain(l, s.idle)
-		return
-	}
-	if s.ready {
-		s.sender.Ready(l, false)
-	}
-	if s.idle {
-		s.sender.Ready(l, true)
-	}
-}
-
-// signal marks the lane as standing in its sender's queues and says which calls
-// make that true. Ready marks are set with the lane's lock held but the sender is
-// called without it: the sender's lock is never taken inside a lane's.
-func (l *Lane) signal() signal {
-	s := signal{sender: l.sender}
-	s.backlogged = l.cfg.WorkersMax > l.cfg.Workers && l.queue.len()-l.next > Window
-	if l.sender == nil || l.state == Stopped {
-		return s
-	}
-	if !l.marks.ready && l.sendable(false) {
-		l.marks.ready, s.ready = true, true
-	}
-	if !l.marks.idle && !l.marks.ready && l.open != nil && l.open.Immediate && l.sendable(true) {
-		l.marks.idle, s.idle = true, true
-	}
-	return s
 }

@@ -54,7 +54,9 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 	for b := out.first; b != nil; {
 		next := b.Next
 		b.Next = nil
-		l.Partition.count(b.Generation, -1)
+		if l.Partition.count(b.Generation, -1) {
+			l.Partition.wake()
+		}
 		l.host.Resolved(l, b, b.Free)
 		l.telling.Add(-1)
 		b = next

@@ -226,22 +226,27 @@ func (b *barrier) advance() (moved bool) {
 	return moved
 }
 
-// count notes n more batches of a generation without an outcome, or fewer.
-func (p *Partition) count(generation uint64, n int) {
+// count notes n more batches of a generation without an outcome, or fewer. opened:
+// batches of a later one may go now, and the lanes are to be woken, by whoever holds
+// no lane's lock: one of them may be the lane that the last batch has just left.
+func (p *Partition) count(generation uint64, n int) (opened bool) {
 	if p.fixed() || n == 0 {
-		return
+		return false
 	}
 	p.barrier.mu.Lock()
 	if p.barrier.left == nil {
 		p.barrier.left = map[uint64]int{}
 	}
 	p.barrier.left[generation] += n
-	opened := p.barrier.advance()
+	opened = p.barrier.advance()
 	p.barrier.mu.Unlock()
-	if opened {
-		for _, l := range p.Started() {
-			l.Wake()
-		}
+	return opened
+}
+
+// wake has the lanes look again, without a lane's lock: see count.
+func (p *Partition) wake() {
+	for _, l := range p.Started() {
+		l.Wake()
 	}
 }
 
