@@ -217,7 +217,7 @@ func (l *Lane) FailWaiting(code int16, err error) {
 		out.dropped(b, err)
 		out.resolve(b)
 	}
-	l.finish(&out)
+	l.leave(&out)
 }
 
 // Mark closes the open batch, as Flush does, and answers the ordinal of the last

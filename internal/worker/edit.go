@@ -101,7 +101,6 @@ type Withdrawal struct {
 // of: what they hold is not this caller's alone.
 func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	l.mu.Lock()
-	defer l.unlock()
 	if b := l.open; b != nil {
 		w.Withdrawn = append(w.Withdrawn, b.WithdrawAll(done)...)
 		l.creditWithdrawn(b, len(w.Withdrawn))
@@ -120,7 +119,20 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 			i--
 		}
 	}
+	out := outcomes{lane: l}
+	if l.settle(&out); out.done == 0 {
+		l.unlock() // and no more: in an outage thousands give up within a back-off
+		return w
+	}
+	l.finish(&out)
 	return w
+}
+
+// leave ends a change that batches left the queue by. Behind them may lie some that
+// have their outcome and waited for them, as those that MassageBuffer left nothing of.
+func (l *Lane) leave(out *outcomes) {
+	l.settle(out)
+	l.finish(out)
 }
 
 // withdraws reports whether messages can be taken out of a closed batch: it was
@@ -205,8 +217,7 @@ func (l *Lane) Expire(now time.Time, why error) {
 			out.resolve(told)
 		}
 	}
-	l.settle(&out)
-	l.finish(&out)
+	l.leave(&out)
 }
 
 // DropOldest gives up the lane's oldest batch that was never sent. It reports
@@ -228,7 +239,7 @@ func (l *Lane) DropOldest(why error) bool {
 		l.drop(b, why, &out)
 		dropped = true
 	}
-	l.finish(&out)
+	l.leave(&out)
 	return dropped
 }
 

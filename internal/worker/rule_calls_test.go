@@ -288,6 +288,36 @@ func TestRule14EmptyBatchHidesNoDoubt(t *testing.T) {
 	s.empty()
 }
 
+// What a hook leaves nothing of has its outcome, and hears of it as soon as no
+// batch stands before it, whatever became of that one.
+func TestRule14EmptyBatchBehindOneThatLeaves(t *testing.T) {
+	gone := errors.New("gone")
+	for name, leave := range map[string]func(s *scripted, first *note){
+		"withdrawn": func(s *scripted, first *note) { s.lane.Withdraw(first) },
+		"dropped":   func(s *scripted, _ *note) { s.lane.DropOldest(gone) },
+		"failed":    func(s *scripted, _ *note) { s.lane.FailWaiting(31, gone) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, func(c *Config) {
+				c.Massage = func(in []batch.Message) []batch.Message {
+					if string(in[0].Value) == "message 0" {
+						return in
+					}
+					return nil
+				}
+			})
+			s.partition.SetLeader(-1, 2)
+			first, nothing := s.batch(1), s.batch(1)
+			s.pending(nothing...)
+			leave(s, first[0])
+			s.acked(nothing...)
+			if n := s.lane.queue.len(); n != 0 || s.bytes.Used() != 0 || s.messages.Used() != 0 {
+				t.Fatalf("%d bytes, %d messages are charged: %s", s.bytes.Used(), s.messages.Used(), s.describe())
+			}
+		})
+	}
+}
+
 // Rule 17: the real clock is read when a batch opens, and nothing is stamped below it.
 func TestRule17NeverBelowTheBase(t *testing.T) {
 	s := newScript(t, nil)
