@@ -144,6 +144,61 @@ func TestServeKeepsOut(t *testing.T) {
 	}
 }
 
+// TestServeStaysShutOverAReload: what a file that was emptied, cut short or is
+// wrong elsewhere would open stays shut, and the log says that nothing was taken.
+func TestServeStaysShutOverAReload(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1), ekaftest.Topic("clicks", 1))
+	dir := t.TempDir()
+	tokens := put(t, filepath.Join(dir, "tokens"), "shop:"+shopToken+"\n")
+	before := "brokers: " + c.Addrs()[0] + "\n"
+	text := before + "tokens: " + tokens + "\nprincipals:\n  shop: {topics: [events]}\n"
+	config := put(t, filepath.Join(dir, "g.yaml"), text)
+	s := startServe(t, "--config", config)
+	shop := []string{"Authorization", "Bearer " + shopToken}
+	for _, one := range []struct{ what, text, fault string }{
+		{"an empty file", "", "no broker is named"},
+		{"the brokers alone", before, "whether anybody is kept out"},
+		{"a file cut short before the principals", before + "tokens: " + tokens + "\n", "whether there are principals"},
+		{"a fault in what needs a restart", text + "producer: {workers: -1}\n", ":5: Workers"},
+		{"a fault in a flag that needs a restart", text + "max-body: -1\n", "MaxBody: -1"},
+	} {
+		put(t, config, one.text)
+		s.signal(syscall.SIGHUP)
+		s.until("not reloaded, all stays as it was")
+		s.until(one.fault)
+		for topic, want := range map[string]int{"events": 401, "clicks": 401} {
+			if got, _ := askStatus(t, http.DefaultClient, s.url+"/sync/"+topic); got != want {
+				t.Errorf("%s: %s without credentials is answered with %d, want %d", one.what, topic, got, want)
+			}
+		}
+		for topic, want := range map[string]int{"events": 200, "clicks": 403} {
+			if got, _ := askStatus(t, http.DefaultClient, s.url+"/sync/"+topic, shop...); got != want {
+				t.Errorf("%s: %s is answered with %d, want %d", one.what, topic, got, want)
+			}
+		}
+	}
+	put(t, config, text)
+	s.signal(syscall.SIGHUP)
+	s.until("reloaded: credentials, principals and certificates")
+	s.signal(syscall.SIGTERM)
+	s.wait()
+}
+
+// TestServeStaysOpenOverAReload: a gateway without a guard gets one at a restart,
+// and says so in place of seeming to have one.
+func TestServeStaysOpenOverAReload(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 1))
+	dir := t.TempDir()
+	config := put(t, filepath.Join(dir, "g.yaml"), "brokers: "+c.Addrs()[0]+"\n")
+	s := startServe(t, "--config", config)
+	put(t, config, "brokers: "+c.Addrs()[0]+"\ntokens: "+put(t, filepath.Join(dir, "tokens"), "shop:"+shopToken+"\n")+"\n")
+	s.signal(syscall.SIGHUP)
+	s.until("not reloaded, all stays as it was")
+	s.until("whether anybody is kept out")
+	s.signal(syscall.SIGTERM)
+	s.wait()
+}
+
 // TestServeListsAllFaults: those of the file, of flags, files named and options.
 func TestServeListsAllFaults(t *testing.T) {
 	dir := t.TempDir()

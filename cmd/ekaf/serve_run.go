@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -103,7 +105,9 @@ func (r *reloader) begin(ctx context.Context) {
 	}()
 }
 
-// reload takes all that may change, or, if there are faults, nothing.
+// reload takes all that may change, or, if there are faults, nothing. A file that
+// the program would not begin with is a fault as a whole, also where it is wrong
+// in what needs a restart: it may be half written.
 func (r *reloader) reload() {
 	fresh, cmd := newServeCommand()
 	flags, screen := cmd.Flags(), r.door.screen
@@ -111,15 +115,12 @@ func (r *reloader) reload() {
 	for name, values := range r.given {
 		faults = append(faults, flat(setFlag(flags, name, values))...)
 	}
-	file, err := fresh.readFile(flags, r.given)
+	cmd.SetErr(io.Discard) // its notes were said at the start
+	next, err := fresh.plan(cmd, r.given, newConsole(io.Discard))
 	faults = append(faults, flat(err)...)
-	c := fresh.keepOut(file)
-	faults = slices.Concat(faults, flat(c.Check()), flat(fresh.tls.Check()), flat(fresh.checkGuard()))
-	if len(faults) == 0 && r.plan.keeper != nil {
-		faults = append(faults, flat(r.plan.keeper.Replace(c))...)
-	}
-	if len(faults) == 0 && r.plan.secure != nil && fresh.tls.On() {
-		faults = append(faults, flat(r.plan.secure.Replace(fresh.tls))...)
+	if next != nil {
+		closeNow(next.producer)
+		faults = append(faults, r.replace(fresh, next)...)
 	}
 	if len(faults) > 0 {
 		screen.say("not reloaded, all stays as it was:")
@@ -129,13 +130,10 @@ func (r *reloader) reload() {
 		return
 	}
 	changed := r.changed(flags)
-	if !file.SameProducer(r.plan.file) {
+	if !next.file.SameProducer(r.plan.file) {
 		changed = append(changed, "properties, producer or topics")
 	}
-	if (r.plan.keeper == nil) == isGuarded(c) {
-		changed = append(changed, "whether there are principals")
-	}
-	if (r.plan.secure == nil) == fresh.tls.On() {
+	if (r.plan.secure == nil) != (next.secure == nil) {
 		changed = append(changed, "whether there is TLS")
 	}
 	text := "reloaded: credentials, principals and certificates"
@@ -143,6 +141,25 @@ func (r *reloader) reload() {
 		text += fmt.Sprintf("; needs a restart: %s", strings.Join(changed, ", "))
 	}
 	screen.say("%s", text)
+}
+
+// replace puts the next plan's guard and certificates in the place of the present
+// ones. A guard is never taken away, nor the rules that go with it: a file that no
+// longer names them is more likely cut short than meant to let everybody in.
+func (r *reloader) replace(fresh *serve, next *plan) (faults []error) {
+	switch {
+	case (r.plan.keeper == nil) != (next.keeper == nil):
+		return []error{errors.New("whether anybody is kept out (tokens, users, jwt-keys, client-principal, principals) changes at a restart only")}
+	case (r.plan.file.Rules == nil) != (next.file.Rules == nil):
+		return []error{errors.New("whether there are principals changes at a restart only: without that section, who is known may do everything")}
+	}
+	if r.plan.keeper != nil {
+		faults = flat(r.plan.keeper.Replace(fresh.keepOut(next.file)))
+	}
+	if len(faults) == 0 && r.plan.secure != nil && next.secure != nil {
+		faults = flat(r.plan.secure.Replace(fresh.tls))
+	}
+	return faults
 }
 
 // changed lists the flags that the file now gives other values, and that a
