@@ -116,6 +116,7 @@ func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt, out *outcomes) {
 	b.Acked = l.result(b, offset, a.LogAppendTime)
 	l.failures, l.checked, l.notBefore = 0, false, time.Time{}
 	l.ackedAt = b.MaxTime()
+	l.chain.acked = l.chain.acked || b.Chain == l.chain.number
 	if l.cfg.Idempotent && !l.rewind && at.epoch == l.epoch {
 		// Not if an error came first: this attempt was sent before that.
 		l.confirmed = at.connection
@@ -250,13 +251,11 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 			out.retry(b, err)
 			return
 		}
-	case OutOfOrder:
-		l.refusedOutOfOrder(b, err, out)
-		return
-	case Forgotten:
-		l.chain.broken = true
-		out.retry(b, err)
-		return
+	case OutOfOrder, Forgotten:
+		if l.cfg.Idempotent {
+			l.refusedNumber(b, ruling, err, out)
+			return
+		}
 	case Split:
 		if b.Count() > 1 {
 			l.halve(b, out)
@@ -276,11 +275,20 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 	l.giveUp(b, l.failure(b, a.Code, false, err), out)
 }
 
-// refusedOutOfOrder: behind a batch that failed it is due, and waits for that
-// one. At the head of a lane it is a gap in what the cluster holds, unless the lane
-// has made that gap itself.
-func (l *Lane) refusedOutOfOrder(b *batch.Batch, err error, out *outcomes) {
-	if l.queue.at(0) == b && !l.chain.broken {
+// refusedNumber: the broker does not know the id, or expected another number. Out
+// of order is a batch behind one that failed, which it waits for; at the head of a
+// lane it is a gap in what the cluster holds, unless the lane has made that gap itself.
+//
+// Brokers forget, and the first new chain goes out at once. But where a chain was
+// refused before any OK, the next one may be as well, and the back-off counts.
+func (l *Lane) refusedNumber(b *batch.Batch, ruling Ruling, err error, out *outcomes) {
+	if !l.chain.acked && b.Chain == l.chain.number {
+		l.failures++
+	}
+	switch {
+	case ruling.Verdict == Forgotten:
+		l.chain.broken = true
+	case l.queue.at(0) == b && !l.chain.broken:
 		b.OutOfOrder = true
 		l.doubt(DoubtGap)
 		return

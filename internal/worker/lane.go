@@ -73,6 +73,7 @@ type chain struct {
 	number  uint64 // 0: none yet
 	id      ID
 	next    int32
+	acked   bool // a batch of it had its OK
 	broken  bool // a gap: the next batch needs a new chain
 	waiting bool // the host was asked for an id
 	denied  bool // and there was none: it is asked again for a batch only
