@@ -13,20 +13,37 @@ var ErrStopped = errors.New("the worker was stopped")
 
 func (l *Lane) now() time.Time { return time.Now() }
 
-// setLeader tells the lane where to send. Attempts at another leader do not
-// count any more: the same bytes, under the same numbers, go to the new one,
-// which knows what it has.
-func (l *Lane) setLeader(leader, epoch int32) {
+// follow takes the partition's leader for the lane's. Attempts at another leader
+// do not count any more: the same bytes, under the same numbers, go to the new
+// one, which knows what it has.
+//
+// Which of two leaders is the newer one is decided where the metadata are merged,
+// and nowhere else: a leader epoch may go back (a topic that was deleted and
+// created again, a cluster restored from an older state), and before Kafka 2.1
+// there is none. So whoever has the lane's turn looks what the partition says by
+// then. Without turns: a lane is started, reads leader 0 and is descheduled; the
+// leader moves to 1, and the lane is told; it goes on, and takes 0 for ever.
+func (l *Lane) follow() {
+	l.following.Lock()
+	defer l.following.Unlock()
+	leader, epoch := l.Partition.led()
 	sender := Sender(nil)
 	if leader >= 0 {
 		sender = l.host.SenderFor(l, leader)
 	}
 	l.mu.Lock()
-	if l.state == Stopped || (epoch >= 0 && epoch < l.epoch && leader >= 0) {
+	if l.state == Stopped {
+		l.mu.Unlock()
+		if sender != nil {
+			sender.Detach(l) // StopWith came before it was attached
+		}
+		return
+	}
+	if sender == l.sender && epoch == l.epoch {
 		l.mu.Unlock()
 		return
 	}
-	l.epoch = max(l.epoch, epoch)
+	l.epoch = epoch
 	l.confirmed = 0
 	var events []Event
 	old := l.sender
@@ -175,7 +192,7 @@ func (l *Lane) waiting() (messages int, bytes int64) {
 func (l *Lane) Reborn() {
 	l.mu.Lock()
 	l.abandon()
-	l.confirmed, l.epoch, l.ackedEnd = 0, -1, -1
+	l.confirmed, l.ackedEnd = 0, -1
 	l.pendingDoubt, l.doubting = nil, false
 	l.forgetFloor()
 	for i := range l.queue.len() {

@@ -60,6 +60,8 @@ type Lane struct {
 
 	stats counters
 
+	following sync.Mutex // one takes the partition's leader at a time (see follow); taken outside mu
+
 	// telling counts batches that left the queue and whose callers are being
 	// told. It rises under the lock, so that who finds a batch gone sees it.
 	telling atomic.Int32

@@ -59,9 +59,14 @@ func (p *Partition) Limits() Limits { return p.limits }
 
 // Leader is the node id of the leader, -1 for none.
 func (p *Partition) Leader() int32 {
+	leader, _ := p.led()
+	return leader
+}
+
+func (p *Partition) led() (leader, epoch int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.leader
+	return p.leader, p.epoch
 }
 
 // Lane gives the lane of a worker, started at its first message.
@@ -84,7 +89,7 @@ func (p *Partition) start(worker int) *Lane {
 	}
 	l := newLane(p, worker)
 	_, l.generation = p.Choice()
-	leader, epoch, stopped := p.leader, p.epoch, p.stopped
+	stopped := p.stopped
 	grown := append([]*Lane(nil), lanes...)
 	grown[worker] = l
 	p.lanes.Store(&grown)
@@ -96,9 +101,7 @@ func (p *Partition) start(worker int) *Lane {
 		l.StopWith(ErrStopped)
 		return l
 	}
-	// A leader that changes now is told to the lane by SetLeader, which finds it
-	// in lanes; the epoch decides which of the two calls is the later one.
-	l.setLeader(leader, epoch)
+	l.follow() // or SetLeader, which finds it in lanes, makes it do so first
 	return l
 }
 
@@ -125,7 +128,7 @@ func (p *Partition) SetLeader(leader, epoch int32) (moved bool) {
 	p.leader, p.epoch = leader, epoch
 	p.mu.Unlock()
 	for _, l := range p.Started() {
-		l.setLeader(leader, epoch)
+		l.follow()
 	}
 	return moved
 }

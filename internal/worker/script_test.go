@@ -61,11 +61,11 @@ type scripted struct {
 // endpoint is a sender whose tests call Take themselves, but as a real one would:
 // only for a lane that said that it has something.
 type endpoint struct {
-	broker   int32
-	ready    bool
-	idle     bool
-	later    []time.Time
-	detached int
+	broker int32
+	ready  bool
+	idle   bool
+	later  []time.Time
+	lanes  map[*Lane]bool // attached
 }
 
 func (e *endpoint) Ready(_ *Lane, idle bool) {
@@ -77,7 +77,7 @@ func (e *endpoint) Ready(_ *Lane, idle bool) {
 }
 func (e *endpoint) Drain(l *Lane, idle bool)    { e.Ready(l, idle) }
 func (e *endpoint) Later(_ *Lane, at time.Time) { e.later = append(e.later, at) }
-func (e *endpoint) Detach(*Lane)                { e.detached++ }
+func (e *endpoint) Detach(l *Lane)              { delete(e.lanes, l) }
 func (e *endpoint) Broker() int32               { return e.broker }
 
 // keepAppointments calls Due where the time has come.
@@ -112,7 +112,7 @@ func newScript(t failer, change func(*Config)) *scripted {
 	s.bytes = memory.NewAccount("partition", 0, producer)
 	s.messages = memory.NewAccount("partition", 0, nil)
 	for id := range int32(3) {
-		s.senders[id] = &endpoint{broker: id}
+		s.senders[id] = &endpoint{broker: id, lanes: map[*Lane]bool{}}
 	}
 	s.partition = NewPartition(0, s.cfg, Limits{Bytes: s.bytes, Messages: s.messages}, s)
 	s.partition.SetLeader(0, 1)
@@ -219,8 +219,9 @@ func (s *scripted) eventsOf(k EventKind) (n int) {
 	return n
 }
 
-func (s *scripted) SenderFor(_ *Lane, leader int32) Sender {
+func (s *scripted) SenderFor(l *Lane, leader int32) Sender {
 	if e := s.senders[leader]; e != nil {
+		e.lanes[l] = true
 		return e
 	}
 	return nil
