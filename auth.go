@@ -19,7 +19,8 @@ import (
 // name alone: no secret is ever printed.
 type Auth struct {
 	name      string
-	mechanism func(ctx context.Context) (sasl.Mechanism, error)
+	mechanism func(ctx context.Context) (sasl.Mechanism, error) // nil: there is none, and New says what is missing
+	missing   string
 }
 
 func (a Auth) String() string { return a.name }
@@ -46,8 +47,12 @@ type Token struct {
 }
 
 // OAuthBearer is SASL OAUTHBEARER. The callback is asked for a token at every
-// connection, and again before a session ends, so that a token may expire.
+// connection, and again before a session ends, so that a token may expire. If it
+// panics, the connection fails with that as its reason.
 func OAuthBearer(token func(ctx context.Context) (Token, error)) Auth {
+	if token == nil {
+		return Auth{name: "OAUTHBEARER", missing: "OAuthBearer needs a function that gives a token"}
+	}
 	return Auth{name: "OAUTHBEARER", mechanism: func(ctx context.Context) (sasl.Mechanism, error) {
 		t, err := token(ctx)
 		if err != nil {
@@ -69,8 +74,12 @@ type AWSCredentials struct {
 }
 
 // AWSMSKIAM is SASL AWS_MSK_IAM. The callback is asked for credentials at every
-// connection, and again before a session ends.
+// connection, and again before a session ends. If it panics, the connection fails
+// with that as its reason.
 func AWSMSKIAM(credentials func(ctx context.Context) (AWSCredentials, error)) Auth {
+	if credentials == nil {
+		return Auth{name: "AWS_MSK_IAM", missing: "AWSMSKIAM needs a function that gives credentials"}
+	}
 	return Auth{name: "AWS_MSK_IAM", mechanism: func(ctx context.Context) (sasl.Mechanism, error) {
 		c, err := credentials(ctx)
 		if err != nil {
@@ -88,13 +97,17 @@ func AWSMSKIAM(credentials func(ctx context.Context) (AWSCredentials, error)) Au
 // Mechanism authenticates with any mechanism of franz-go's sasl packages, such
 // as Kerberos (GSSAPI) from github.com/twmb/franz-go/pkg/sasl/kerberos.
 func Mechanism(m sasl.Mechanism) Auth {
+	if m == nil {
+		return Auth{missing: "Mechanism needs a mechanism, not nil"}
+	}
 	return Auth{name: m.Name(), mechanism: func(context.Context) (sasl.Mechanism, error) { return m, nil }}
 }
 
 // TLSFiles speaks TLS with PEM files: caFile holds the authorities to trust
 // ("": the system's), certFile and keyFile the client's own certificate for mTLS
 // (both or neither). Certificate and key are read again when the files change,
-// so that they can be rotated without a restart.
+// so that they can be rotated without a restart. It stands instead of TLS: New
+// refuses the two together.
 func TLSFiles(caFile, certFile, keyFile string) Option {
 	return forProducer("TLSFiles", func(s *settings) {
 		config, err := tlsFromFiles(caFile, certFile, keyFile, s.logger)
@@ -102,7 +115,7 @@ func TLSFiles(caFile, certFile, keyFile string) Option {
 			s.fault("TLSFiles: %w", err)
 			return
 		}
-		s.tls = config
+		s.tls, s.tlsFiles = config, true
 	})
 }
 

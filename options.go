@@ -14,7 +14,7 @@ import (
 // Option sets one thing of a producer. Options that concern topics may be given
 // to New, for all topics, and again inside Topic, for one. The table of all
 // options with their defaults and units is in the README; String of a Producer
-// prints the values in force.
+// prints the values in force. The zero Option sets nothing.
 type Option struct {
 	name string
 	// one of the two is set
@@ -83,10 +83,13 @@ const (
 )
 
 func (m ConnectionMode) String() string {
-	if m == PerWorker {
+	switch m {
+	case PerBroker:
+		return "broker"
+	case PerWorker:
 		return "worker"
 	}
-	return "broker"
+	return fmt.Sprintf("ConnectionMode(%d)", uint8(m))
 }
 
 // UndecidablePolicy says what becomes of a batch of which Kafka can no longer
@@ -101,10 +104,13 @@ const (
 )
 
 func (u UndecidablePolicy) String() string {
-	if u == Resend {
+	switch u {
+	case Hold:
+		return "hold"
+	case Resend:
 		return "resend"
 	}
-	return "hold"
+	return fmt.Sprintf("UndecidablePolicy(%d)", uint8(u))
 }
 
 // Codec is a compression of Kafka's.
@@ -129,7 +135,8 @@ func forTopic(name string, set func(*topicSettings)) Option {
 	return Option{name: name, topic: set}
 }
 
-// Brokers names the bootstrap brokers, each host:port (or host, for port 9092).
+// Brokers names the bootstrap brokers, each host:port (or host, for port 9092);
+// space around one is cut off.
 // At least one is needed. They are asked for the cluster's metadata, one after
 // another, and again whenever all brokers known from it are gone (KIP-899).
 func Brokers(addrs ...string) Option {
@@ -142,14 +149,15 @@ func ClientID(id string) Option {
 }
 
 // TLS speaks TLS to all brokers. Certificates are verified unless the
-// configuration says otherwise. See TLSFiles for files that are read again when they change.
+// configuration says otherwise. New refuses nil: for plaintext leave the option
+// out. See TLSFiles for files that are read again when they change.
 func TLS(config *tls.Config) Option {
-	return forProducer("TLS", func(s *settings) { s.tls = config })
+	return forProducer("TLS", func(s *settings) { s.tls, s.tlsGiven = config, true })
 }
 
 // SASL authenticates every connection, and again before the broker's session ends (KIP-368).
 func SASL(auth Auth) Option {
-	return forProducer("SASL", func(s *settings) { s.sasl = auth })
+	return forProducer("SASL", func(s *settings) { s.sasl, s.saslGiven = auth, true })
 }
 
 // Dialer replaces the way connections are made: a proxy, or an in-memory network in a test.
@@ -216,7 +224,7 @@ func AutoCreateTopics(allow bool) Option {
 // speak: 0.8.0, 0.8.1, 0.8.2 or 0.9.0, and what comes behind these numbers. All brokers
 // are then taken to be of that release, and none is asked. Default none: brokers are
 // asked (ApiVersions, KIP-35), which those of 0.10 and newer answer and older ones
-// answer by hanging up. Brokers before 0.11 need Idempotence(false) too.
+// answer by hanging up. Such brokers have no idempotence: New wants Idempotence(false) too.
 func BrokerVersion(release string) Option {
 	return forProducer("BrokerVersion", func(s *settings) { s.brokerVersion = release })
 }
@@ -245,10 +253,11 @@ func Acks(a RequiredAcks) Option {
 }
 
 // Idempotence keeps retries from doubling or reordering messages. Default true;
-// it needs AcksAll, and is off with any other. Brokers before 0.11 have none: there
-// messages fail with ErrIdempotenceUnsupported until it is switched off.
+// it needs AcksAll, and is off with any other, unless it was asked for beside
+// them: then New refuses the two. Brokers before 0.11 have none: there messages
+// fail with ErrIdempotenceUnsupported until it is switched off.
 func Idempotence(on bool) Option {
-	return forTopic("Idempotence", func(t *topicSettings) { t.idempotence = on })
+	return forTopic("Idempotence", func(t *topicSettings) { t.idempotence, t.idempotenceAsked = on, on })
 }
 
 // Linger is how long the batched verbs wait for more messages before a batch is sent. Default 10 ms.

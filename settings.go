@@ -16,7 +16,10 @@ type settings struct {
 	brokers         []string
 	clientID        string
 	tls             *tls.Config
+	tlsGiven        bool // by TLS, also if it was nil
+	tlsFiles        bool // tls, if it is not given, is of TLSFiles
 	sasl            Auth
+	saslGiven       bool
 	dial            func(ctx context.Context, network, addr string) (net.Conn, error)
 	logger          *slog.Logger
 	bufferBytes     int64
@@ -43,6 +46,7 @@ type settings struct {
 type topicSettings struct {
 	acks                RequiredAcks
 	idempotence         bool
+	idempotenceAsked    bool // by the option, in the same place as acks
 	linger              time.Duration
 	batchRecords        int
 	batchBytes          int

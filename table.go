@@ -31,7 +31,7 @@ var optionTable = []OptionInfo{
 	{Name: "Brokers", Property: "bootstrap.servers", Doc: "bootstrap brokers, host:port each; at least one", value: func(s *settings) string { return strings.Join(s.brokers, ",") }},
 	{Name: "ClientID", Property: "client.id", Doc: "name by which brokers log and throttle", value: func(s *settings) string { return s.clientID }},
 	{Name: "TLS", Property: "security.protocol", Doc: "TLS to all brokers", value: func(s *settings) string { return onOff(s.tls != nil) }},
-	{Name: "TLSFiles", Property: "ssl.ca.location", Doc: "TLS from PEM files, read again when they change", value: func(s *settings) string { return onOff(s.tls != nil && s.tls.GetClientCertificate != nil) }},
+	{Name: "TLSFiles", Property: "ssl.ca.location", Doc: "TLS from PEM files, read again when they change", value: func(s *settings) string { return onOff(s.tlsFiles) }},
 	{Name: "SASL", Property: "sasl.mechanism", Doc: "authentication", value: func(s *settings) string { return orNone(s.sasl.String()) }},
 	{Name: "Dialer", Doc: "how connections are made", value: func(s *settings) string { return standardOr(s.dial != nil) }},
 	{Name: "Logger", Doc: "where the producer logs", value: func(s *settings) string { return onOff(s.logger != nil) }},

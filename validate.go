@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
 	"github.com/ekaf-go/ekaf/internal/conn"
@@ -47,6 +48,7 @@ func (s *settings) checkProducer() {
 	if len(s.brokers) == 0 {
 		s.faults = append(s.faults, errors.New("Brokers: at least one host:port is needed"))
 	}
+	s.checkAccess()
 	for i, addr := range s.brokers {
 		checked, err := checkBroker(addr)
 		if err != nil {
@@ -73,6 +75,9 @@ func (s *settings) checkProducer() {
 	if s.idleTimeout < 0 {
 		s.fault("IdleTimeout: %v is negative", s.idleTimeout)
 	}
+	if s.connectionsPer > PerWorker {
+		s.fault("ConnectionsPer: there is no %v", s.connectionsPer)
+	}
 	if _, err := conn.Assumed(s.brokerVersion); err != nil {
 		s.fault("BrokerVersion: %w", err)
 	}
@@ -82,26 +87,58 @@ func (s *settings) checkProducer() {
 		}
 	}
 	if s.statsd != "" {
-		if _, _, err := net.SplitHostPort(s.statsd); err != nil {
+		if host, port, err := net.SplitHostPort(s.statsd); err != nil || !isHost(host) || !isPort(port) {
 			s.fault("StatsD: %q is not host:port", s.statsd)
 		}
 	}
 }
 
-// checkBroker reads host:port; a host alone means Kafka's usual port.
+// checkAccess refuses what would leave connections less guarded than they were
+// meant to be: whoever gives TLS a nil would send the password of SASL in the clear.
+func (s *settings) checkAccess() {
+	switch {
+	case s.tlsGiven && s.tlsFiles:
+		s.fault("TLS and TLSFiles: only one of them would hold: drop the other")
+	case s.tlsGiven && s.tls == nil:
+		s.fault("TLS: the configuration is nil: give &tls.Config{}, or drop the option to speak plaintext")
+	}
+	if s.saslGiven && s.sasl.mechanism == nil {
+		missing := s.sasl.missing
+		if missing == "" {
+			missing = "there is no mechanism in it: take one of the functions that give an Auth, or drop the option"
+		}
+		s.fault("SASL: %s", missing)
+	}
+}
+
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+// isHost leaves out what no name and no address holds, such as a list of several.
+func isHost(host string) bool {
+	return !strings.ContainsFunc(host, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",;/\\@?#", r)
+	})
+}
+
+// checkBroker reads host:port; a host alone means Kafka's usual port. Space around
+// it is what a list leaves that was cut at its commas.
 func checkBroker(addr string) (string, error) {
+	addr = strings.TrimSpace(addr)
 	if strings.Contains(addr, "://") {
 		return "", fmt.Errorf("%q: give host:port, without a scheme", addr)
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		bare := strings.Trim(addr, "[]")
-		if addr == "" || (strings.Contains(bare, ":") && net.ParseIP(bare) == nil) {
+		if addr == "" || !isHost(bare) || (strings.Contains(bare, ":") && net.ParseIP(bare) == nil) {
 			return "", fmt.Errorf("%q is not host:port", addr)
 		}
 		return net.JoinHostPort(bare, "9092"), nil
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || host == "" {
+	if host == "" || !isHost(host) || !isPort(port) {
 		return "", fmt.Errorf("%q is not host:port", addr)
 	}
 	return addr, nil
@@ -123,6 +160,7 @@ func (s *settings) checkOverrides(name string) {
 // forTopic gives a topic's settings: the defaults with its own options on top.
 func (s *settings) forTopic(name string) *topicSettings {
 	t := s.topic
+	t.idempotenceAsked = false // for all topics: this one's own acks may switch it off
 	for _, o := range s.topics[name] {
 		if o.topic != nil {
 			o.topic(&t)
@@ -139,6 +177,7 @@ func (s *settings) checkTopic(where string, t *topicSettings) {
 	if t.acks != AcksAll && t.acks != AcksLeader && t.acks != AcksNone {
 		bad("Acks: %d is not AcksAll, AcksLeader or AcksNone", int16(t.acks))
 	}
+	s.checkIdempotence(t, bad)
 	if t.linger < 0 || t.deliveryTimeout < 0 || t.unknownTopicTimeout < 0 {
 		bad("Linger, DeliveryTimeout and UnknownTopicTimeout: a time is not negative")
 	}
@@ -172,6 +211,9 @@ func (s *settings) checkTopic(where string, t *topicSettings) {
 	if err := batch.CheckLevel(t.codec, t.level); err != nil {
 		bad("Compression: %w", err)
 	}
+	if t.undecidable > Resend {
+		bad("OnUndecidable: there is no %v", t.undecidable)
+	}
 	if t.keyed.name == "invalid" {
 		bad("Strategy: one or two strategies are needed")
 	}
@@ -180,5 +222,18 @@ func (s *settings) checkTopic(where string, t *topicSettings) {
 	}
 	if t.keyed.kind == selectCustom && t.keyed.pick == nil {
 		bad("Strategy: Custom needs a function")
+	}
+}
+
+// checkIdempotence refuses what could only disappoint: it asked for with other
+// acks, and it, by default or not, where the brokers are known to have none, so
+// that every message would fail.
+func (s *settings) checkIdempotence(t *topicSettings, bad func(format string, args ...any)) {
+	switch {
+	case t.idempotenceAsked && t.acks != AcksAll:
+		bad("Idempotence and Acks: idempotence needs acks all, not %v: drop one of the two", t.acks)
+	case t.idempotence && t.acks == AcksAll && s.brokerVersion != "":
+		bad("Idempotence and BrokerVersion: brokers of release %s have no idempotence, which is on by default: "+
+			"add Idempotence(false) (enable.idempotence=false)", s.brokerVersion)
 	}
 }

@@ -247,7 +247,7 @@ func readTLS(text string) (ekaf.Option, error) {
 	case err != nil:
 		return ekaf.Option{}, err
 	case !on:
-		return ekaf.TLS(nil), nil
+		return ekaf.Option{}, nil // nothing is asked for
 	}
 	return ekaf.TLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil
 }

@@ -69,7 +69,7 @@ var effects = []struct{ arguments, option, want string }{
 	{"connections.max.idle.ms=540000", "IdleTimeout", "9m0s"},
 	{"connections.max.idle.ms=-1", "IdleTimeout", "none"},
 	{"allow.auto.create.topics=false", "AutoCreateTopics", "false"},
-	{"api.version.request=false broker.version.fallback=0.8.2.2", "BrokerVersion", "0.8.2.2"},
+	{"api.version.request=false broker.version.fallback=0.8.2.2 enable.idempotence=false", "BrokerVersion", "0.8.2.2"},
 	{"broker.version.fallback=0.8.2", "BrokerVersion", "none"},
 	{"api.version.request=true broker.version.fallback=0.9.0", "BrokerVersion", "none"},
 	{"partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner", "Strategy", "StrictRoundRobin"},
