@@ -94,7 +94,11 @@ func dialStream(ctx context.Context, cfg *settings, addr string) (stream, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
 	defer cancel()
-	raw, err := cfg.Dial(ctx, "tcp", addr)
+	var raw net.Conn
+	err = guard("the dialer", func() (err error) {
+		raw, err = cfg.Dial(ctx, "tcp", addr)
+		return err
+	})
 	if err != nil {
 		return stream{}, dialProblem(addr, err)
 	}
@@ -113,7 +117,8 @@ func dialStream(ctx context.Context, cfg *settings, addr string) (stream, error)
 		return pair, err
 	}
 	secured := tls.Client(raw, tc)
-	if err := secured.HandshakeContext(ctx); err != nil {
+	err = guard("the TLS configuration", func() error { return secured.HandshakeContext(ctx) })
+	if err != nil {
 		_ = raw.Close() // the handshake's error is the one to tell
 		return stream{}, tlsProblem(addr, err, s.anonymous)
 	}

@@ -66,7 +66,11 @@ func (c *Conn) authenticate(ctx context.Context) error {
 	c.setStage(stageHandshake)
 	mctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
-	mechanism, err := c.cfg.SASL(mctx)
+	var mechanism sasl.Mechanism
+	err := guard("the function that gives the mechanism", func() (err error) {
+		mechanism, err = c.cfg.SASL(mctx)
+		return err
+	})
 	if err == nil && mechanism == nil {
 		err = errors.New("no mechanism was given")
 	}
@@ -77,11 +81,29 @@ func (c *Conn) authenticate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	session, token, err := mechanism.Authenticate(mctx, c.addr)
+	var session sasl.Session
+	var token []byte
+	err = guard("the mechanism", func() (err error) {
+		session, token, err = mechanism.Authenticate(mctx, c.addr)
+		return err
+	})
+	if err == nil && session == nil {
+		err = errors.New("the mechanism gave no session")
+	}
 	if err != nil {
 		return c.saslFailed("begin", err)
 	}
 	return c.saslSession(mechanism.Name(), session, token, wrapped)
+}
+
+// guard runs code that is not ours: it runs on a goroutine of ours, where its panic would end the process.
+func guard(whose string, run func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%s panicked: %v", whose, v)
+		}
+	}()
+	return run()
 }
 
 // saslFailed is an error of our own side: a token that cannot be fetched, a server that proves not to know the
@@ -146,7 +168,11 @@ func (c *Conn) saslSession(mechanism string, session sasl.Session, token []byte,
 		if done {
 			break
 		}
-		if done, token, err = session.Challenge(challenge); err != nil {
+		err = guard("the mechanism", func() (err error) {
+			done, token, err = session.Challenge(challenge)
+			return err
+		})
+		if err != nil {
 			return c.saslFailed("complete", err)
 		}
 	}
