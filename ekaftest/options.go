@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
@@ -100,8 +102,12 @@ func InMemory() Option { return func(cfg *config) { cfg.inMemory = true } }
 // min.insync.replicas, retention.bytes, retention.ms, segment.bytes.
 func Topic(name string, partitions int32, configs ...map[string]string) Option {
 	return func(cfg *config) {
-		if name == "" || partitions < 1 {
-			cfg.fail("cannot create topic %q with %d partitions: give a name and 1 or more", name, partitions)
+		if partitions < 1 {
+			cfg.fail("cannot create topic %q with %d partitions: give 1 or more", name, partitions)
+			return
+		}
+		if err := checkTopicName(name); err != nil {
+			cfg.errs = append(cfg.errs, err)
 			return
 		}
 		merged := make(map[string]string)
@@ -112,6 +118,20 @@ func Topic(name string, partitions int32, configs ...map[string]string) Option {
 		}
 		cfg.topics = append(cfg.topics, topicSpec{name, partitions, merged})
 	}
+}
+
+// checkTopicName refuses what brokers refuse with INVALID_TOPIC_EXCEPTION, which
+// the error wraps.
+func checkTopicName(name string) error {
+	allowed := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-'
+	}
+	outside := func(r rune) bool { return !allowed(r) }
+	if name != "" && name != "." && name != ".." && len(name) <= 249 && !strings.ContainsFunc(name, outside) {
+		return nil
+	}
+	return fmt.Errorf("cannot create topic %q: %w: a name has 1 to 249 letters, digits, dots, underscores and hyphens, and is not . or ..",
+		name, kerr.InvalidTopicException)
 }
 
 // AutoCreate lets a Metadata request create the topics it names, each with the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,21 @@ func TestTopics(t *testing.T) {
 	}
 	if _, err := c.Consume("more"); !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		t.Errorf("consuming a deleted topic: %v", err)
+	}
+}
+
+func TestNamesThatNoTopicHas(t *testing.T) {
+	c := ekaftest.Start(t)
+	for _, name := range []string{"", ".", "..", "a b", "a/b", "é", "a\n", strings.Repeat("x", 250)} {
+		if err := c.CreateTopic(name, 1); !errors.Is(err, kerr.InvalidTopicException) {
+			t.Errorf("CreateTopic(%q) answers %v", name, err)
+		}
+		if c, err := ekaftest.New(ekaftest.Topic(name, 1)); !errors.Is(err, kerr.InvalidTopicException) {
+			t.Errorf("a cluster with topic %q: %v, %v", name, c, err)
+		}
+	}
+	if err := c.CreateTopic(strings.Repeat("x", 249), 1); err != nil {
+		t.Error(err)
 	}
 }
 

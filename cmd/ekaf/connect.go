@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/sasl"
 
+	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/internal/cluster"
 	"github.com/ekaf-go/ekaf/internal/conn"
 	"github.com/ekaf-go/ekaf/internal/properties"
@@ -49,7 +50,10 @@ var errNoBroker = errors.New("no broker is named: give --brokers HOST:PORT, or b
 // resolve gives the configuration, and prints its notes. It must name brokers.
 func (c *connection) resolve(cmd *cobra.Command, set *properties.Set) (*properties.Config, error) {
 	config, err := c.settle(cmd, set)
-	if err == nil && len(config.Brokers) == 0 {
+	switch {
+	case err != nil && set.Lacks("bootstrap.servers"):
+		return nil, misuse{errors.Join(err, errNoBroker)}
+	case err == nil && len(config.Brokers) == 0:
 		return nil, misuse{errNoBroker}
 	}
 	return config, err
@@ -65,6 +69,12 @@ func (c *connection) settle(cmd *cobra.Command, set *properties.Set) (*propertie
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", note)
 	}
 	return config, nil
+}
+
+// unsettled stands for a configuration that has faults, so that those of a
+// command's other flags can be found too. Nobody connects to its broker.
+func unsettled() *properties.Config {
+	return &properties.Config{Options: []ekaf.Option{ekaf.Brokers("unsettled.invalid:9092")}}
 }
 
 // dialCluster makes a cluster for admin requests. Nothing is connected yet.

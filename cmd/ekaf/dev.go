@@ -61,9 +61,9 @@ func (d *dev) run(cmd *cobra.Command) (err error) {
 	if d.partitions < 1 || d.partitions > maxPartitions {
 		return misused("--partitions is from 1 to %d", maxPartitions)
 	}
-	broker, err := ekaftest.New(append(options, ekaftest.AutoCreate(d.partitions))...)
+	broker, err := startBroker(d.kafka, append(options, ekaftest.AutoCreate(d.partitions)))
 	if err != nil {
-		return fmt.Errorf("cannot start the broker on %s: %w", d.kafka, err)
+		return err
 	}
 	defer broker.Close()
 	if d.print {

@@ -103,6 +103,10 @@ func TestUsageFaultsExitWith2AndSayWhatToDo(t *testing.T) {
 		{"serve -b a:1 --allow-origin shop", "https://shop.example"},
 		{"mock --listen 127.0.0.1:99999", "0 to 65535"},
 		{"mock --topic a:0", "NAME:PARTITIONS"},
+		{"mock --topic a/b:1", `cannot create topic "a/b": INVALID_TOPIC_EXCEPTION`},
+		{"mock --expect -3", "0 or more"},
+		{"mock --timeout -1s", "0 or more"},
+		{"dev --topic a/b:1", `cannot create topic "a/b": INVALID_TOPIC_EXCEPTION`},
 		{"mock --topic :3", "NAME:PARTITIONS"},
 		{"topics create x -b a:1 --topic-config y", "NAME=VALUE"},
 		{"topics create x -b a:1 --partitions 0", "1 or more"},
@@ -114,6 +118,27 @@ func TestUsageFaultsExitWith2AndSayWhatToDo(t *testing.T) {
 				t.Errorf("exit code %d, standard error %q, want %q", r.code, r.errOut, c.want)
 			}
 		})
+	}
+}
+
+// TestAllFaultsOfUsageAreToldAtOnce: whoever mends one should not meet the next.
+func TestAllFaultsOfUsageAreToldAtOnce(t *testing.T) {
+	for args, wanted := range map[string][]string{
+		"produce --compression foo --strategy bar --workers 0 --partition -2 --topic a/b /nowhere/input": {
+			"--brokers", "none, gzip, snappy", "by-key, adaptive", "Workers and WorkersMax", "--partition", "--topic \"a/b\"", "/nowhere/input",
+		},
+		"produce -b a:1 --strategy bar --workers 0":            {"--topic TOPIC", "by-key, adaptive", "Workers and WorkersMax"},
+		"serve -b a:1 --compression foo --workers 0 --ack all": {"none, gzip, snappy", "Workers and WorkersMax", "buffered, durable, kafka"},
+	} {
+		r := ekafRun(t, "", strings.Fields(args)...)
+		for _, want := range wanted {
+			if r.code != exitUsage || !strings.Contains(r.errOut, want) {
+				t.Errorf("ekaf %s: exit code %d, %q is missing in\n%s", args, r.code, want, r.errOut)
+			}
+		}
+		if strings.Contains(r.errOut, "unsettled") {
+			t.Errorf("ekaf %s: the stand-in for a broker is told\n%s", args, r.errOut)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/ekaf-go/ekaf/ekaftest"
 )
@@ -49,9 +50,12 @@ func (m *mock) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	broker, err := ekaftest.New(options...)
+	if m.expect < 0 || m.timeout < 0 {
+		return misused("--expect and --timeout must be 0 or more")
+	}
+	broker, err := startBroker(m.listen, options)
 	if err != nil {
-		return fmt.Errorf("cannot start the broker on %s: %w", m.listen, err)
+		return err
 	}
 	defer broker.Close()
 	fmt.Fprintf(cmd.ErrOrStderr(), "broker on %s, topics %s\n", strings.Join(broker.Addrs(), ","), strings.Join(m.topics, " "))
@@ -70,6 +74,18 @@ func (m *mock) run(cmd *cobra.Command) error {
 		return fmt.Errorf("only %d of %d messages came", count, m.expect)
 	}
 	return err
+}
+
+// startBroker starts an embedded broker. A topic's name that it does not take was given.
+func startBroker(listen string, options []ekaftest.Option) (*ekaftest.Cluster, error) {
+	broker, err := ekaftest.New(options...)
+	switch {
+	case errors.Is(err, kerr.InvalidTopicException):
+		return nil, misuse{err}
+	case err != nil:
+		return nil, fmt.Errorf("cannot start the broker on %s: %w", listen, err)
+	}
+	return broker, nil
 }
 
 // brokerOptions are those of an embedded broker, from what the flags say; the

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -114,38 +115,15 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 // run opens everything before the first message is read, so that faults of
 // usage cost nothing.
 func (p *produce) run(cmd *cobra.Command, files []string) error {
-	if p.topic == "" {
-		return misused("no topic is named: give --topic TOPIC")
-	}
-	config, err := p.connection.resolve(cmd, p.properties(cmd))
+	screen := newConsole(cmd.ErrOrStderr())
+	report := newReport(screen)
+	watch := &watch{screen: screen}
+	producer, form, config, err := p.plan(cmd, files, watch)
 	if err != nil {
-		return err
-	}
-	form, err := p.form()
-	if err != nil {
-		return err
-	}
-	strategy, err := p.strategyOption()
-	if err != nil {
-		return err
-	}
-	if err := readable(files); err != nil {
 		return err
 	}
 	if p.maxLine == 0 {
 		p.maxLine = config.MaxMessageBytes
-	}
-	screen := newConsole(cmd.ErrOrStderr())
-	report := newReport(screen)
-	watch := &watch{screen: screen}
-	options := append(config.Options, ekaf.WhenFull(ekaf.Block), ekaf.Workers(p.workers), ekaf.OnEvent(watch.event))
-	producer, err := ekaf.New(append(options, strategy...)...)
-	if err != nil {
-		return misuse{err}
-	}
-	if _, err := producer.Topic(p.topic); err != nil {
-		closeNow(producer)
-		return misused("--topic %q: %w", p.topic, err)
 	}
 	if p.ackLog != "" {
 		if report.log, err = openAckLog(p.ackLog); err != nil {
@@ -166,6 +144,49 @@ func (p *produce) run(cmd *cobra.Command, files []string) error {
 		return ended(exitUsage)
 	case err != nil || !delivered:
 		return ended(exitSome)
+	}
+	return nil
+}
+
+// plan checks the usage as a whole. The error lists every fault.
+func (p *produce) plan(cmd *cobra.Command, files []string, watch *watch) (*ekaf.Producer, form, *properties.Config, error) {
+	faults := &faultList{}
+	config, err := p.connection.resolve(cmd, p.properties(cmd))
+	if faults.keep(err); err != nil {
+		config = unsettled()
+	}
+	form, err := p.form()
+	faults.keep(err)
+	strategy, err := p.strategyOption()
+	faults.keep(err)
+	faults.keep(readable(files))
+	options := append(config.Options, ekaf.WhenFull(ekaf.Block), ekaf.Workers(p.workers), ekaf.OnEvent(watch.event))
+	producer, err := ekaf.New(append(options, strategy...)...)
+	faults.keep(err)
+	faults.keep(p.checkTopic(producer))
+	if err := faults.misuse(); err != nil {
+		if producer != nil {
+			closeNow(producer)
+		}
+		return nil, form, nil, err
+	}
+	return producer, form, config, nil
+}
+
+// checkTopic asks the producer, or if there is none another, whether there can be such a topic.
+func (p *produce) checkTopic(producer *ekaf.Producer) error {
+	if p.topic == "" {
+		return errors.New("no topic is named: give --topic TOPIC")
+	}
+	if producer == nil {
+		var err error
+		if producer, err = ekaf.New(unsettled().Options...); err != nil {
+			return err
+		}
+		defer closeNow(producer)
+	}
+	if _, err := producer.Topic(p.topic); err != nil {
+		return fmt.Errorf("--topic %q: %w", p.topic, err)
 	}
 	return nil
 }

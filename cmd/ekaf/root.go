@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/internal/properties"
 )
 
@@ -73,6 +74,23 @@ type misuse struct{ error }
 func misused(format string, args ...any) error { return misuse{fmt.Errorf(format, args...)} }
 
 func (m misuse) Unwrap() error { return m.error }
+
+// faultList gathers the faults of a usage, so that all can be told at once.
+type faultList []error
+
+// keep adds an error, taken apart; nil adds nothing.
+func (l *faultList) keep(err error) { *l = append(*l, flat(err)...) }
+
+// misuse is the error of all faults, nil if there are none.
+func (l faultList) misuse() error {
+	switch len(l) {
+	case 0:
+		return nil
+	case 1:
+		return misuse{l[0]}
+	}
+	return misuse{&ekaf.ConfigError{Faults: l}}
+}
 
 func isMisuse(err error) bool {
 	_, ok := errors.AsType[misuse](err)

@@ -155,19 +155,18 @@ func (s *serve) plan(cmd *cobra.Command, g given, screen *console) (*plan, error
 	p.file, err = s.readFile(cmd.Flags(), g)
 	keep(err)
 	p.config, err = s.connection.settle(cmd, s.properties(cmd, p.file))
-	keep(err)
-	settled := err == nil
+	if keep(err); err != nil {
+		p.config = unsettled()
+	}
 	p.board, err = s.newBoard()
 	keep(err)
-	if settled {
-		p.producer, err = ekaf.New(slices.Concat([]ekaf.Option{ekaf.Workers(s.workers)}, p.file.Options, p.config.Options,
-			s.ownOptions(cmd), []ekaf.Option{ekaf.OnEvent(p.hear(&watch{screen: screen}))})...)
-		for _, fault := range flat(err) {
-			if strings.HasPrefix(fault.Error(), "Brokers: at least one") {
-				fault = errNoBroker
-			}
-			keep(p.file.Where(fault))
+	p.producer, err = ekaf.New(slices.Concat([]ekaf.Option{ekaf.Workers(s.workers)}, p.file.Options, p.config.Options,
+		s.ownOptions(cmd), []ekaf.Option{ekaf.OnEvent(p.hear(&watch{screen: screen}))})...)
+	for _, fault := range flat(err) {
+		if strings.HasPrefix(fault.Error(), "Brokers: at least one") {
+			fault = errNoBroker
 		}
+		keep(p.file.Where(fault))
 	}
 	options, err := s.options()
 	keep(err)

@@ -67,6 +67,15 @@ func (s *Set) AddFile(path string) {
 	}
 }
 
+// Lacks says that a property is not there, neither under this name nor under
+// another of its names, and that no fault may have hidden it.
+func (s *Set) Lacks(name string) bool {
+	return len(s.faults) == 0 && !slices.ContainsFunc(s.entries, func(e entry) bool {
+		k, ok := lookUp(e.name)
+		return !ok || k.same == name
+	})
+}
+
 // Config is what a set of properties comes to.
 type Config struct {
 	// Options go to ekaf.New.
