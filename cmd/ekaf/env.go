@@ -37,13 +37,21 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return fault
 }
 
+// linewise says how the variable of a flag that may be repeated holds its values.
+func linewise(f *pflag.Flag) string {
+	if _, many := f.Value.(pflag.SliceValue); many {
+		return ", one a line"
+	}
+	return ""
+}
+
 func hasVariable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" && !f.Hidden }
 
 // nameEnvironment writes the variables into the help of all flags.
 func nameEnvironment(cmd *cobra.Command) {
 	for _, flags := range []*pflag.FlagSet{cmd.LocalFlags(), cmd.PersistentFlags()} {
 		flags.VisitAll(func(f *pflag.Flag) {
-			if name := " [" + variable(f.Name) + "]"; hasVariable(f) && !strings.HasSuffix(f.Usage, name) {
+			if name := " [" + variable(f.Name) + linewise(f) + "]"; hasVariable(f) && !strings.HasSuffix(f.Usage, name) {
 				f.Usage += name
 			}
 		})

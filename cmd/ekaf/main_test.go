@@ -171,7 +171,7 @@ func TestEnvironment(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for args, wanted := range map[string][]string{
 		"--help":               {"demo", "mock", "produce", "topics", "version", "Exit codes: 0 all delivered; 1 some not; 2 wrong usage."},
-		"produce --help":       {"--ack-log FILE", "[EKAF_ACK_LOG]", "--brokers HOST:PORT[,...]", "[EKAF_BROKERS]", "-X, --property NAME=VALUE", "Examples:", "linger.ms", "\"acked\":N"},
+		"produce --help":       {"[EKAF_HEADER, one a line]", "[EKAF_PROPERTY, one a line]", "--ack-log FILE", "[EKAF_ACK_LOG]", "--brokers HOST:PORT[,...]", "[EKAF_BROKERS]", "-X, --property NAME=VALUE", "Examples:", "linger.ms", "\"acked\":N"},
 		"demo --help":          {"[EKAF_BROKERS]", "20 requests"},
 		"mock --help":          {"[EKAF_EXPECT]", "--expect 20", "[EKAF_LISTEN]"},
 		"topics create --help": {"[EKAF_PARTITIONS]", "--brokers HOST:PORT[,...]", "[EKAF_BROKERS]"},

@@ -17,7 +17,8 @@ const rootLong = `ekaf publishes events to Apache Kafka. It never makes its call
 network, and does not lose what it accepted: brokers may be away at the start,
 for a second or for a day.
 
-Every flag has an environment variable, named beside it; the flag wins.
+Every flag has an environment variable, named beside it; the flag wins. That of
+a flag that may be repeated holds one value a line.
 
 Exit codes: 0 all delivered; 1 some not; 2 wrong usage.`
 
