@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -112,9 +113,32 @@ func (s *clusterStage) mark() []byte { return s.run }
 
 func (s *clusterStage) close() {}
 
-// read consumes from where the log ended, until n messages of this run came and
-// no more follow for a moment, in which a duplicate would show.
+// read consumes from where the log ended before to where it ends now. What it
+// cannot see to the end it does not judge: a cluster that is gone has lost nothing
+// that anybody knows of.
 func (s *clusterStage) read(ctx context.Context, n int) ([]string, error) {
+	c := dialCluster(s.config)
+	defer c.Close()
+	_, err := metadata(ctx, c, []string{s.topic}) // does not wait for a cluster that is gone, as logEnd does
+	var end int64
+	if err == nil {
+		end, err = logEnd(ctx, c, s.topic)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s back, so nothing is known of losses: %w", s.topic, err)
+	}
+	values, at, err := s.consume(ctx, n)
+	if err != nil || len(values) < n && at < end {
+		return nil, fmt.Errorf("cannot read %s back, so nothing is known of losses: only offsets %d to %d of %d came (%w)",
+			s.topic, s.from, at, end, cmp.Or(err, errors.New("no broker answers")))
+	}
+	return values, nil
+}
+
+// consume reads until n messages of this run came and no more follow for a
+// moment, in which a duplicate would show, or nothing comes at all. It answers
+// the offset behind the last message too.
+func (s *clusterStage) consume(ctx context.Context, n int) (values []string, at int64, err error) {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(s.config.Brokers...), kgo.ClientID("ekaf-demo"),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: {0: kgo.NewOffset().At(s.from)}}),
@@ -127,10 +151,10 @@ func (s *clusterStage) read(ctx context.Context, n int) ([]string, error) {
 	}
 	client, err := kgo.NewClient(options...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a consumer: %w", err)
+		return nil, s.from, err
 	}
 	defer client.Close()
-	var values []string
+	at = s.from
 	for {
 		wait := 10 * time.Second
 		if len(values) >= n {
@@ -140,6 +164,7 @@ func (s *clusterStage) read(ctx context.Context, n int) ([]string, error) {
 		fetches := client.PollFetches(poll)
 		stop()
 		fetches.EachRecord(func(r *kgo.Record) {
+			at = r.Offset + 1
 			for _, h := range r.Headers {
 				if h.Key == demoHeader && string(h.Value) == string(s.run) {
 					values = append(values, string(r.Value))
@@ -148,9 +173,9 @@ func (s *clusterStage) read(ctx context.Context, n int) ([]string, error) {
 		})
 		if fetches.Empty() || fetches.Err0() != nil {
 			if err := fetches.Err0(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-				return values, fmt.Errorf("cannot read the topic back: %w", err)
+				return values, at, err
 			}
-			return values, nil
+			return values, at, nil
 		}
 	}
 }

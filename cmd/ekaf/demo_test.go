@@ -61,17 +61,47 @@ func TestDemoOnACluster(t *testing.T) {
 	checkDemo(t, ekafRun(t, "", "demo", "--brokers", c.Addrs()[0]))
 }
 
-func TestDemoCreatesItsTopic(t *testing.T) {
-	c := ekaftest.Start(t)
+// TestDemoBesideAMock is the two-terminal quickstart: the mock must not leave
+// before the demo has read back what it wrote.
+func TestDemoBesideAMock(t *testing.T) {
+	t.Parallel()
+	addr, out, errOut, code := startMock(t, t.Context(), "--topic", "ekaf:1", "--expect", "20")
+	checkDemo(t, ekafRun(t, "", "demo", "--brokers", addr))
+	if c := <-code; c != exitDone || !strings.Contains(out.String(), `"20"]`) {
+		t.Errorf("the mock ends with exit code %d\n%s%s", c, out.String(), errOut.String())
+	}
+}
+
+// TestDemoThatCannotReadBackSpeaksOfNoLoss: what a consumer cannot see is not judged.
+func TestDemoThatCannotReadBackSpeaksOfNoLoss(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("ekaf", 1))
+	scene := clusterScene(t, c, "ekaf")
+	c.Stop()
+	values, err := scene.read(t.Context(), 1)
+	if err == nil || values != nil || !strings.Contains(err.Error(), "nothing is known of losses") || !strings.Contains(err.Error(), c.Addrs()[0]) {
+		t.Errorf("read answers %q, %v", values, err)
+	}
+}
+
+func clusterScene(t *testing.T, c *ekaftest.Cluster, topic string) stage {
+	t.Helper()
 	var set properties.Set
 	set.Add(properties.FromCommand, "--brokers", "bootstrap.servers", c.Addrs()[0])
 	config, err := set.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
-	scene, err := newClusterStage(t.Context(), config, "made", &narrator{out: t.Output()})
-	if err != nil || c.Partitions("made") != 1 {
-		t.Fatalf("the topic has %d partitions: %v", c.Partitions("made"), err)
+	scene, err := newClusterStage(t.Context(), config, topic, &narrator{out: t.Output()})
+	if err != nil {
+		t.Fatal(err)
 	}
-	scene.close()
+	t.Cleanup(scene.close)
+	return scene
+}
+
+func TestDemoCreatesItsTopic(t *testing.T) {
+	c := ekaftest.Start(t)
+	if clusterScene(t, c, "made"); c.Partitions("made") != 1 {
+		t.Fatalf("the topic has %d partitions", c.Partitions("made"))
+	}
 }

@@ -31,7 +31,8 @@ func newMock() *cobra.Command {
 		Long: `Runs a Kafka broker inside this process, without Java and without a disk, and
 prints the messages that a consumer of its topics would get, as they come: the
 values as a list, then partition and offsets. It ends at SIGINT, or with
---expect when so many messages came.`,
+--expect when so many messages came, and then serves on while clients are
+connected, for at most 5s, so that they get their acks and can read back.`,
 		Example: `  ekaf mock --listen 127.0.0.1:9092 --topic events:3
   ekaf mock --listen 127.0.0.1:9092 --topic ekaf:1 --expect 20     # the consumer of the two-terminal demo`,
 		Args: cobra.NoArgs,
@@ -67,6 +68,9 @@ func (m *mock) run(cmd *cobra.Command) error {
 	}
 	view := consumerView{broker: broker, topics: topics, out: cmd.OutOrStdout(), seen: map[lane]int64{}}
 	count, err := view.follow(ctx, m.expect)
+	if err == nil {
+		linger(ctx, broker)
+	}
 	if err == nil || m.expect == 0 && errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -74,6 +78,30 @@ func (m *mock) run(cmd *cobra.Command) error {
 		return fmt.Errorf("only %d of %d messages came", count, m.expect)
 	}
 	return err
+}
+
+const (
+	lingerQuiet = 500 * time.Millisecond
+	lingerMost  = 5 * time.Second
+)
+
+// linger serves on after the last message: its producer may not have the ack yet,
+// or want to read back, as ekaf demo does. It ends when no client has been
+// connected for a moment, in which one might come back.
+func linger(ctx context.Context, broker *ekaftest.Cluster) {
+	look := time.NewTicker(lingerQuiet / 10)
+	defer look.Stop()
+	began, quiet := time.Now(), time.Now()
+	for time.Since(quiet) < lingerQuiet && time.Since(began) < lingerMost {
+		if _, open := broker.Connections(0); open > 0 {
+			quiet = time.Now()
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // startBroker starts an embedded broker. A topic's name that it does not take was given.
