@@ -197,16 +197,20 @@ func (m *model) append(a modelAttempt) (code int16, bad []BadRecord, offset int)
 // cut ends the connection: of what is in flight some may have been carried out.
 func (m *model) cutConnection(t *rapid.T) {
 	written := rapid.IntRange(0, Window).Draw(t, "carried out before the cut")
+	sent := rapid.IntRange(written, Window).Draw(t, "given to write before the cut")
 	m.connection++
-	m.dropConnections(written)
+	m.dropConnections(written, sent)
 }
 
-func (m *model) dropConnections(written int) {
-	for len(m.inFlight) > 0 {
+func (m *model) dropConnections(written, sent int) {
+	for ; len(m.inFlight) > 0; sent-- {
 		a := m.pop(0)
 		if written > 0 && a.broker == m.leader && a.connection == m.connection-1 {
 			m.append(a)
 			written--
+		} else if sent <= 0 {
+			m.notSent(a.Attempt)
+			continue
 		}
 		m.scripted.cut(a.Attempt)
 	}
@@ -284,7 +288,7 @@ func (m *model) withdraw(t *rapid.T) {
 func (m *model) heal() {
 	m.most, m.held = 1<<20, false
 	m.runPool()
-	m.dropConnections(0)
+	m.dropConnections(0, Window)
 	if m.leader < 0 {
 		m.leader = 0
 		m.movedFrom(-1)

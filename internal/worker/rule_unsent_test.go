@@ -32,6 +32,38 @@ func TestRule01NeverWrittenIsNeverTried(t *testing.T) {
 	s.acked(second...)
 }
 
+// What stands behind a message taken back waits for a new chain, and that one for
+// what is in flight: the lane asks for no take before its answer, and for one then.
+func TestRule05ATakenBackNumberIsWaitedFor(t *testing.T) {
+	s := newScript(t, nil)
+	s.confirm(0, 1)
+	first, second, third := s.batch(1), s.batch(1), s.batch(1)
+	for _, a := range []*Attempt{s.must(0, 1), s.must(0, 1), s.must(0, 1)} {
+		s.notSent(a)
+	}
+	s.ok(s.must(0, 2), 1)
+	inFlight := s.must(0, 2)
+	if w := s.lane.Withdraw(third[0]); len(w.Withdrawn) != 1 {
+		t.Fatalf("%+v: %s", w, s.describe())
+	}
+	later := s.batch(1)
+	e := s.senders[0]
+	for takes := 0; e.ready || e.idle; takes++ {
+		idle := !e.ready
+		e.ready, e.idle = false, false
+		if _, ok, again, _ := s.lane.Take(e, 2, idle, idle, time.Now(), 1<<30); ok || again || takes > 1 {
+			t.Fatalf("taken %v, again %v, %d takes: %s", ok, again, takes+1, s.describe())
+		}
+	}
+	s.ok(inFlight, 2)
+	a := s.must(0, 2)
+	if a.Batch.ProducerID == 1 {
+		t.Fatalf("the number of a message taken back is used: %s", s.describe())
+	}
+	s.ok(a, 3)
+	s.acked(first[0], second[0], later[0])
+}
+
 // The same where the leader moves between the take and the write that fails.
 func TestRule01NeverWrittenAsTheLeaderMoves(t *testing.T) {
 	s := newScript(t, nil)

@@ -141,7 +141,7 @@ func (l *Lane) dueOpen(idle bool) bool {
 // batches grow while the window is full.
 func (l *Lane) mayClose() bool {
 	window := l.window()
-	return l.queue.len() < window && l.inFlight < window && !l.doubting && !l.rewind
+	return l.queue.len() < window && l.inFlight < window && !l.doubting && !l.rewind && !l.chainHeld()
 }
 
 // window is how many unresolved batches the lane may have now.
@@ -167,7 +167,8 @@ func (l *Lane) sendable(open bool) bool {
 	l.skipDone() // a batch behind one in flight may have failed meanwhile
 	if l.next < l.queue.len() {
 		b := l.queue.at(l.next)
-		return l.windowOpen() && !b.Compressing && !l.headerHeld(b) && l.maySend(b)
+		held := b.State != batch.Unresolved && l.chainHeld()
+		return l.windowOpen() && !b.Compressing && !l.headerHeld(b) && l.maySend(b) && !held
 	}
 	if l.open == nil || l.open.Count() == 0 || !l.mayClose() {
 		return false
@@ -262,6 +263,11 @@ func (l *Lane) tooOld(b *batch.Batch, now time.Time) bool {
 
 // wantsChain reports that the batch at next can only go under a new chain.
 func (l *Lane) wantsChain() bool { return l.chain.number == 0 || l.chain.broken }
+
+// chainHeld: a new chain is needed, and that waits for what is in flight, as when a
+// caller took a message back that had its number. The answer wakes the lane; to say
+// before it that there is something to take would have the sender ask in a loop.
+func (l *Lane) chainHeld() bool { return l.cfg.Idempotent && l.inFlight > 0 && l.wantsChain() }
 
 // wantsID reports that an id is to be asked for: a new chain is needed and no
 // batch of the old one is undecided. The first one is asked for as soon as there
