@@ -315,7 +315,9 @@ func WhenFullSync(p FullPolicy) Option {
 
 // DeliveryTimeout bounds the time from the call to the outcome. A message whose
 // time ends before it was sent is given up; one that may be on the wire fails
-// with MaybeWritten. Default 0: none, the buffer bounds it.
+// with MaybeWritten. Messages of one batch end with its first: those that came last
+// by a twentieth of the timeout too early, or a tenth of a second, or their Linger.
+// Default 0: none, the buffer bounds it.
 func DeliveryTimeout(d time.Duration) Option {
 	return forTopic("DeliveryTimeout", func(t *topicSettings) { t.deliveryTimeout = d })
 }

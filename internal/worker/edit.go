@@ -181,7 +181,8 @@ func (l *Lane) rebuild(i int) (gone bool) {
 
 // Expire fails what has waited longer than the delivery timeout. What was never
 // sent is given up; what may be on the wire keeps its place, as its successors
-// wait for its number to be decided, but its callers are told.
+// wait for its number to be decided, but its callers are told. A batch is as old
+// as its first message, so one that stays open in an outage is closed in time.
 func (l *Lane) Expire(now time.Time, why error) {
 	if l.cfg.DeliveryTimeout <= 0 {
 		return
@@ -189,7 +190,7 @@ func (l *Lane) Expire(now time.Time, why error) {
 	before := now.Add(-l.cfg.DeliveryTimeout)
 	l.mu.Lock()
 	out := outcomes{lane: l}
-	if l.open != nil && l.open.Count() > 0 && l.open.Opened.Before(before) {
+	if l.open != nil && l.open.Count() > 0 && now.Sub(l.open.Opened) >= l.openAge(l.open) {
 		l.close(now)
 	}
 	for i := 0; i < l.queue.len(); i++ {
@@ -218,6 +219,20 @@ func (l *Lane) Expire(now time.Time, why error) {
 		}
 	}
 	l.leave(&out)
+}
+
+// agesPerTimeout is into how many batches a timeout's messages are cut at least.
+const agesPerTimeout = 20
+
+// openAge bounds the time that an open batch takes messages for, where a delivery
+// timeout ends them all with the first: the last of them are given up so much too
+// early. It does not cut the linger short.
+func (l *Lane) openAge(b *batch.Batch) time.Duration {
+	age := l.cfg.DeliveryTimeout / agesPerTimeout
+	if b.Lingering {
+		age = max(age, l.cfg.Linger)
+	}
+	return age
 }
 
 // DropOldest gives up the lane's oldest batch that was never sent. It reports

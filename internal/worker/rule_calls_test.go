@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -412,6 +413,47 @@ func TestRule17DeliveryTimeout(t *testing.T) {
 	s.lane.Expire(time.Now().Add(3*time.Minute), why)
 	s.ok(s.must(0, 2), 0)
 	s.empty()
+}
+
+// A batch stays open while its leader is away. Its messages end with the first, so
+// it does not take them for long; but for its linger it does.
+func TestRule17DeliveryTimeoutOfAnOpenBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t, func(c *Config) { c.DeliveryTimeout, c.Linger = time.Minute, 10*time.Second })
+		s.partition.SetLeader(-1, 2)
+		began := time.Now()
+		var list []*note
+		ended := map[*note]time.Duration{} // from the call
+		for second := range 120 {
+			if second < 60 {
+				list = append(list, s.put(1)...)
+			}
+			s.lane.Expire(time.Now(), errors.New("too late"))
+			for i, n := range list {
+				if _, told := ended[n]; !told && len(n.outcomes) > 0 {
+					ended[n] = time.Since(began) - time.Duration(i)*time.Second
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		for i, n := range list {
+			if took, told := ended[n]; !told || took > 61*time.Second || took < 57*time.Second {
+				t.Errorf("message %d ended after %v", i, took)
+			}
+		}
+		s.empty()
+
+		s.begin()
+		lingering := s.add()
+		s.lane.Commit(false)
+		time.Sleep(9 * time.Second)
+		s.lane.Expire(time.Now(), errors.New("too late"))
+		if s.lane.open == nil {
+			t.Error("a linger is cut short")
+		}
+		s.lane.StopWith(ErrStopped)
+		s.outcome(lingering)
+	})
 }
 
 // A batch that was given to a connection, of which not a byte was sent, lies
