@@ -69,7 +69,7 @@ func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *Statu
 // hand gives messages of one topic to the producer in one call. index is the
 // place of each among the exchange's messages; nil: they are all of them.
 func (x *exchange) hand(topic string, m manner, timeout time.Duration, msgs []ekaf.Message, index []int) *StatusError {
-	tp, err := x.h.topics.get(topic)
+	tp, err := x.h.topics.get(x.r.Context(), topic)
 	if err == nil {
 		err = x.call(tp, m, timeout, msgs, index)
 	}

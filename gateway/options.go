@@ -102,7 +102,8 @@ func BodyMemory(bytes int64) Option { return func(s *settings) { s.bodyMemory = 
 
 // MaxPendingTopics bounds the number of topic names that were asked for and are
 // not known to exist: names come from the network, and each is remembered. A new
-// name beyond it is answered with 503. Default 1,000.
+// name beyond it is answered with 503, unless the brokers, who are asked once a
+// second then, know such a topic. Default 1,000.
 func MaxPendingTopics(n int) Option { return func(s *settings) { s.maxPending = n } }
 
 // MaxWaiting bounds the requests that wait for Kafka at once; beyond it sync

@@ -89,17 +89,46 @@ func TestTopicsThatAreNot(t *testing.T) {
 	d.consumed("none", 1)
 }
 
-// TestNamesFromTheNetworkAreBounded: each name that is asked for is remembered.
+// TestNamesFromTheNetworkAreBounded: each name that is asked for is remembered, and
+// those that nobody ever created are not in the way of topics that exist.
 func TestNamesFromTheNetworkAreBounded(t *testing.T) {
+	b := behind{producer: []ekaf.Option{ekaf.AutoCreateTopics(false)}, gateway: []gateway.Option{gateway.MaxPendingTopics(3)}}
+	bubble(t, b, func(t *testing.T, d *door) {
+		for i := range 3 {
+			if w := d.ask(fmt.Sprint("POST /async/none", i), "x"); w.Code != 200 {
+				t.Errorf("answered %d %s", w.Code, w.Body)
+			}
+		}
+		time.Sleep(time.Minute) // and they have failed as unknown
+		for range 3 {
+			d.refused(d.ask("POST /async/none3", "x"), 503, "too many topics", "1", false)
+		}
+		if n := len(d.producer.Stats().Topics); n != 3 {
+			t.Errorf("the producer has %d topics", n)
+		}
+		d.want(d.ask("POST /sync/events", "x"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+		if err := d.cluster.CreateTopic("none3", 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // the brokers are asked once a second
+		d.want(d.ask("POST /sync/none3", "x"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+		d.cluster.Stop()
+		time.Sleep(time.Second)
+		before := time.Now()
+		for range 10 {
+			d.refused(d.ask("POST /async/many", "x"), 503, "too many topics", "1", false)
+		}
+		if waited := time.Since(before); waited > time.Second {
+			t.Errorf("waited %v for brokers that are away", waited)
+		}
+	})
+}
+
+// TestNamesThatCameToExistCountNoMore: there is room for others then.
+func TestNamesThatCameToExistCountNoMore(t *testing.T) {
 	d := open(t, behind{gateway: []gateway.Option{gateway.MaxPendingTopics(3)}})
 	for i := range 3 {
-		if w := d.ask(fmt.Sprint("POST /async/none", i), "x"); w.Code != 200 {
-			t.Errorf("answered %d %s", w.Code, w.Body)
-		}
-	}
-	d.refused(d.ask("POST /async/events", "x"), 503, "too many topics", "1", false)
-	if len(d.producer.Stats().Topics) != 3 {
-		t.Errorf("the producer has %v", d.producer.Stats().Topics)
+		d.want(d.ask(fmt.Sprint("POST /async/none", i), "x"), 200, `{"ok":1}`)
 	}
 	for i := range 3 {
 		if err := d.cluster.CreateTopic(fmt.Sprint("none", i), 1); err != nil {
@@ -107,7 +136,7 @@ func TestNamesFromTheNetworkAreBounded(t *testing.T) {
 		}
 		d.consumed(fmt.Sprint("none", i), 1)
 	}
-	d.want(d.ask("POST /async/events", "x"), 200, `{"ok":1}`) // they exist, and count no more
+	d.want(d.ask("POST /async/none3", "x"), 200, `{"ok":1}`)
 }
 
 // bubble runs a test inside a synctest bubble, where outages take no time.
