@@ -108,7 +108,6 @@ func (t *topic) dropRun(l *list, at int, o *order) {
 // park keeps messages of a topic whose partitions are unknown. It reports false,
 // having taken none, if they became known.
 func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool) {
-	t.producer.cluster.Want(t.name)
 	i := 0
 	for i < len(msgs) {
 		t.mu.Lock()
@@ -128,6 +127,7 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 			o.base = base
 			return true
 		}
+		t.producer.cluster.Want(t.name) // each time: while the caller waited for room it may have been given up (see fail)
 		var full *memory.Account
 		i, full = t.parkFrom(msgs, i, o)
 		down, waiting := t.state == TopicDowntime, t.parked.count()

@@ -320,6 +320,10 @@ func (t *topic) learnFault(known *cluster.Topic) {
 
 // fail gives up all messages of a topic that does not exist, or that we may not
 // write to, and starts anew: it may appear later.
+//
+// It is forgotten under the topic's lock, under which park wants it. Were it
+// forgotten after, a callback of what fails here could produce again in between:
+// its Want would change nothing, and nobody would ask for the topic it waits for.
 func (t *topic) fail(err error) {
 	t.mu.Lock()
 	if t.state == TopicClosed {
@@ -334,6 +338,8 @@ func (t *topic) fail(err error) {
 	}
 	events := t.moveLocked(TopicBootstrapping)
 	failed := t.parked.fail(err)
+	t.fatal = true // also for those who began to wait since it was found out
+	t.producer.cluster.Forget(t.name)
 	t.mu.Unlock()
 	if v != nil {
 		for _, p := range v.partitions {
@@ -345,7 +351,6 @@ func (t *topic) fail(err error) {
 		events = append(events, Event{Kind: EventDropped, Messages: failed, Err: err})
 	}
 	t.producer.emitAll(t, events)
-	t.producer.cluster.Forget(t.name)
 }
 
 // bootstrapFailed hears that no broker answers. A topic whose partitions are not

@@ -334,8 +334,8 @@ func (t *topic) waitForPartitions(ctx context.Context) error {
 	}
 	t.mu.Lock()
 	t.fatal = false // asked anew
-	t.mu.Unlock()
 	t.producer.cluster.Want(t.name)
+	t.mu.Unlock()
 	known := func() bool {
 		t.mu.Lock()
 		defer t.mu.Unlock()
