@@ -13,7 +13,7 @@ import (
 func beaconRoutes() []*route {
 	return []*route{
 		{
-			method: http.MethodPost, path: "/v1/beacon/{topic}", guarded: true, cors: true,
+			method: http.MethodPost, path: "/v1/beacon/{topic}", guarded: true, cors: true, keyed: true,
 			serve: (*exchange).serveBeacon,
 			doc: doc{
 				tag: "beacon", summary: "Produce what navigator.sendBeacon sends", body: "any single message; a form becomes one JSON object",
@@ -21,7 +21,7 @@ func beaconRoutes() []*route {
 			},
 		},
 		{
-			method: http.MethodGet, path: "/v1/beacon/{topic}", guarded: true, cors: true, noHead: true,
+			method: http.MethodGet, path: "/v1/beacon/{topic}", guarded: true, cors: true, keyed: true, noHead: true,
 			serve: (*exchange).servePixel,
 			doc: doc{
 				tag: "beacon", summary: "Produce the query's parameters as one JSON object, and answer with an image of one pixel",
@@ -82,11 +82,15 @@ func (x *exchange) servePixel() {
 	case len(x.delivery.failed) > 0:
 		x.refuseSome(false)
 	default:
-		header := x.w.Header()
-		header["Cache-Control"] = noStore
-		// Pages that isolate themselves load images of others only if those agree.
-		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		x.imageHeader()
 		x.out = append(x.out[:0], pixel...)
 		x.send(http.StatusOK, gifType)
 	}
+}
+
+func (x *exchange) imageHeader() {
+	header := x.w.Header()
+	header["Cache-Control"] = noStore
+	// Pages that isolate themselves load images of others only if those agree.
+	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 }

@@ -72,25 +72,26 @@ func TestSyncWaitersAreBounded(t *testing.T) {
 // TestIdempotencyKey: a repeated request is answered as the first was, and produced once.
 func TestIdempotencyKey(t *testing.T) {
 	d := open(t, behind{})
-	for _, line := range []string{"POST /sync/events", "POST /v1/topics/events?ack=kafka&timestamp=7", "POST /async/events", "POST /batch/sync/events"} {
+	for _, line := range []string{"POST /sync/events", "POST /v1/topics/events?ack=kafka&timestamp=7", "POST /async/events", "POST /batch/sync/events", "POST /v1/beacon/events", "GET /v1/beacon/events?a=1"} {
 		first := d.ask(line, "x", "Idempotency-Key", "one")
-		if first.Code != 200 || first.Header().Get("Idempotent-Replayed") != "" {
+		if first.Code/100 != 2 || first.Header().Get("Idempotent-Replayed") != "" {
 			t.Fatalf("%s answered %d %s", line, first.Code, first.Body)
 		}
 		for range 3 {
 			w := d.ask(line, "x", "Idempotency-Key", "one")
-			d.want(w, 200, first.Body.String())
-			if w.Header().Get("Idempotent-Replayed") != "true" || w.Header().Get("Content-Type") != first.Header().Get("Content-Type") {
+			d.want(w, first.Code, first.Body.String())
+			again := w.Header()
+			if again.Get("Idempotent-Replayed") != "true" || again.Get("Content-Type") != first.Header().Get("Content-Type") || again.Get("Cache-Control") != first.Header().Get("Cache-Control") {
 				t.Errorf("headers %v", w.Header())
 			}
 		}
 	}
-	d.want(d.ask("POST /sync/events", "other", "Idempotency-Key", "one"), 422, `{"error":"this Idempotency-Key came before with another body"}`)
+	d.want(d.ask("POST /sync/events", "other", "Idempotency-Key", "one"), 422, `{"error":"this Idempotency-Key came before with another message: another body, Content-Type or X-Kafka- header"}`)
 	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", ""), 422, `{"error":"Idempotency-Key is one text of 1 to 255 bytes"}`)
 	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "a", "Idempotency-Key", "b"), 422, `{"error":"Idempotency-Key is one text of 1 to 255 bytes"}`)
 	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", strings.Repeat("k", 256)), 422, `{"error":"Idempotency-Key is one text of 1 to 255 bytes"}`)
 	d.ask("POST /sync/events", "last")
-	if got := values(d.consumed("events", 5)); len(got) != 5 {
+	if got := values(d.consumed("events", 7)); len(got) != 7 {
 		t.Errorf("a consumer sees %q", got)
 	}
 }
@@ -135,14 +136,93 @@ func TestIdempotencyAfterFailure(t *testing.T) {
 	})
 }
 
-func TestIdempotencyKeysAreBounded(t *testing.T) {
-	d := open(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(time.Hour, 3)}})
-	for i := range 10 {
-		d.ask("POST /sync/events", "x", "Idempotency-Key", fmt.Sprint(i))
+// TestIdempotencyIsOfTheMessage: what makes a message of a request belongs to it,
+// and not what a try has of its own.
+func TestIdempotencyIsOfTheMessage(t *testing.T) {
+	upper := gateway.Rewrite(func(e *gateway.Event) error {
+		copy(e.Message.Value, strings.ToUpper(string(e.Message.Value))) // in place
+		return nil
+	})
+	d := open(t, behind{gateway: []gateway.Option{upper, gateway.TraceContext()}})
+	const route = "POST /v1/topics/events?ack=kafka&timestamp=7"
+	first := d.ask(route, "x", "Idempotency-Key", "k", "X-Kafka-Key", "a", "Content-Type", "text/plain", "Traceparent", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
+	again := d.ask(route, "x", "Idempotency-Key", "k", "X-Kafka-Key", "a", "Content-Type", "text/plain; charset=utf-8")
+	d.want(again, 200, first.Body.String())
+	for _, other := range [][]string{
+		{"X-Kafka-Key", "b", "Content-Type", "text/plain"},
+		{"X-Kafka-Key", "a", "Content-Type", "text/plain", "X-Kafka-Partition", "77"},
+		{"X-Kafka-Key", "a", "Content-Type", "text/plain", "X-Kafka-Header-Id", "1"},
+		{"X-Kafka-Key", "a", "Content-Type", "application/x-ndjson"},
+		{"Content-Type", "text/plain"},
+	} {
+		if w := d.ask(route, "x", append(other, "Idempotency-Key", "k")...); w.Code != 422 || !strings.Contains(w.Body.String(), "with another message") {
+			t.Errorf("%v: answered %d %s", other, w.Code, w.Body)
+		}
 	}
-	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "9"), 200, `[{"ok":true,"partition":0,"offset":9}]`)
-	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "0"), 200, `[{"ok":true,"partition":0,"offset":10}]`)
-	d = open(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(0, 0)}})
+	if got := values(d.consumed("events", 1)); !slices.Equal(got, []string{"X"}) {
+		t.Errorf("a consumer sees %q", got)
+	}
+}
+
+// TestIdempotencyOfRecords: a v3 request that has one answer, and none that streams.
+func TestIdempotencyOfRecords(t *testing.T) {
+	d := open(t, behind{})
+	const route = "POST /v3/clusters/c/topics/events/records"
+	ask := func(body, key string) *httptest.ResponseRecorder {
+		return d.ask(route, body, "Content-Type", "application/json", "Idempotency-Key", key)
+	}
+	const records = `{"value":{"type":"STRING","data":"a"}} {"value":{"type":"AVRO","data":1}}{"value":{"type":"STRING","data":"b"}}`
+	first := ask(records, "k")
+	if first.Code != 200 || strings.Count(first.Body.String(), `"error_code":200`) != 2 || strings.Count(first.Body.String(), "\r\n") != 3 {
+		t.Errorf("answered %d %s", first.Code, first.Body)
+	}
+	again := ask(records, "k")
+	d.want(again, 200, first.Body.String())
+	if again.Header().Get("Idempotent-Replayed") != "true" {
+		t.Errorf("headers %v", again.Header())
+	}
+	bad := ask(`{"value":{"type":"AVRO","data":1}}`, "bad") // produced nothing: it may be tried again
+	if w := ask(`{"value":{"type":"STRING","data":"c"}} x`, "bad"); bad.Code != 200 || !strings.Contains(w.Body.String(), `"error_code":200`) || !strings.Contains(w.Body.String(), "not JSON") {
+		t.Errorf("answered %d %s, then %d %s", bad.Code, bad.Body, w.Code, w.Body)
+	}
+	if w := ask(" ", "empty"); w.Code != 422 {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	r := request(route, records, "Content-Type", "application/json", "Idempotency-Key", "of a stream")
+	r.ContentLength = -1
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, r)
+	if w.Code != 422 || !strings.Contains(w.Body.String(), `{"error_code":422,"message":"Idempotency-Key goes with a body of known length`) {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	if got := values(d.consumed("events", 3)); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("a consumer sees %q", got)
+	}
+}
+
+// TestIdempotencyKeysAreBounded: beyond the number nothing is produced under
+// another key, and those that are there stay for their window.
+func TestIdempotencyKeysAreBounded(t *testing.T) {
+	bubble(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(time.Hour, 3)}}, func(t *testing.T, d *door) {
+		ask := func(key string) *httptest.ResponseRecorder {
+			return d.ask("POST /sync/events", "x", "Idempotency-Key", key)
+		}
+		for i := range 3 {
+			d.want(ask(fmt.Sprint(i)), 200, fmt.Sprintf(`[{"ok":true,"partition":0,"offset":%d}]`, i))
+		}
+		d.refused(ask("3"), 503, "too many Idempotency-Keys", "3600", false)
+		d.want(ask("0"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
+		if s := d.Stats(); s.Keys != 3 || s.MaxKeys != 3 || s.Full["keys"] != 1 {
+			t.Errorf("%d keys of %d, %d turned away", s.Keys, s.MaxKeys, s.Full["keys"])
+		}
+		time.Sleep(time.Hour + time.Second)
+		d.want(ask("3"), 200, `[{"ok":true,"partition":0,"offset":3}]`)
+	})
+}
+
+// TestIdempotencyOff: without a window each request is a first one.
+func TestIdempotencyOff(t *testing.T) {
+	d := open(t, behind{gateway: []gateway.Option{gateway.IdempotencyWindow(0, 0)}})
 	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "0"), 200, `[{"ok":true,"partition":0,"offset":0}]`)
 	d.want(d.ask("POST /sync/events", "x", "Idempotency-Key", "0"), 200, `[{"ok":true,"partition":0,"offset":1}]`)
 }

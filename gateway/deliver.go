@@ -57,6 +57,9 @@ func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *Statu
 		}
 		defer x.h.waiting.Add(-1)
 	}
+	if x.first != nil { // before a hook changes the bytes
+		x.first.message = x.fingerprint()
+	}
 	if x.h.settings.trace {
 		x.carryTrace()
 	}

@@ -22,6 +22,7 @@ type exchange struct {
 	tally     *tally // where the answer is counted
 	params    [maxParams]string
 	principal string
+	first     *repeat    // that began with this request's Idempotency-Key; nil: there is no key
 	query     url.Values // parsed at the first look
 	parsed    bool
 

@@ -118,8 +118,9 @@ func Safe(running, queue int, wait time.Duration) Option {
 }
 
 // IdempotencyWindow is how long a request's Idempotency-Key and answer are
-// remembered, and how many at most: beyond that number the oldest are forgotten.
-// Default 10 minutes and 100,000.
+// remembered, from the answer on, and how many at most: beyond that number, and for
+// one principal beyond nine times what is left free, requests with another key are
+// answered with 503. Default 10 minutes and 100,000; 0 remembers nothing.
 func IdempotencyWindow(d time.Duration, keys int) Option {
 	return func(s *settings) { s.window, s.windowKeys = d, keys }
 }

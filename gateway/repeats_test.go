@@ -6,38 +6,63 @@ import (
 	"time"
 )
 
-// TestRepeatsAreBounded: in number and in bytes, whatever becomes of the requests.
+// TestRepeatsAreBounded: in number and in bytes, and none is forgotten within its
+// window for the sake of another.
 func TestRepeatsAreBounded(t *testing.T) {
-	rs := newRepeats(time.Hour, 10)
+	rs := newRepeats(time.Hour, 100)
 	now := time.Now()
-	first, _ := rs.claim("kept", now)
-	for i := range 100 { // requests that produce nothing leave nothing behind
-		r, begins := rs.claim(fmt.Sprint("failed", i), now)
+	claim := func(principal, key string) (*repeat, bool) {
+		return rs.claim(principal, keyOf(principal, "POST", "/", key), now)
+	}
+	first, _ := claim("shop", "kept")
+	rs.keep(first, []byte("answer"), now)
+	for i := range 1000 { // requests that produce nothing leave nothing behind
+		r, begins := claim("shop", fmt.Sprint("failed", i))
 		if !begins {
 			t.Fatal("a new key was known")
 		}
 		rs.drop(r)
 	}
-	if r, begins := rs.claim("kept", now); begins || r != first || rs.order.Len() != 1 {
-		t.Errorf("an older request was forgotten; %d are remembered", rs.order.Len())
+	if rs.count() != 1 {
+		t.Errorf("%d are remembered", rs.count())
 	}
-	for i := range 100 {
-		rs.claim(fmt.Sprint(i), now)
+	greedy := 0
+	for i := range 1000 {
+		if r, _ := claim("greedy", fmt.Sprint(i)); r != nil {
+			greedy++
+		}
 	}
-	if len(rs.byKey) != 10 || rs.order.Len() != 10 {
-		t.Errorf("%d and %d are remembered", len(rs.byKey), rs.order.Len())
+	if greedy < 80 || greedy > 90 || rs.full.Load() != int64(1000-greedy) {
+		t.Errorf("one principal has %d of 100, %d were turned away", greedy, rs.full.Load())
 	}
-	if _, begins := rs.claim("90", now); begins {
-		t.Error("asking for one of those remembered made room for none")
+	if r, begins := claim("another", "its first"); r == nil || !begins {
+		t.Error("one principal left nothing for another")
 	}
-	for i := range 100 {
-		r, _ := rs.claim(fmt.Sprint("large", i), now)
-		rs.keep(r, make([]byte, maxAnswers/4))
+	if r, begins := claim("shop", "kept"); begins || r != first || string(r.out) != "answer" {
+		t.Error("an answer was forgotten within its window")
 	}
-	if rs.bytes > maxAnswers || len(rs.byKey) > 4 || rs.order.Len() != len(rs.byKey) {
-		t.Errorf("%d bytes of %d answers are remembered", rs.bytes, len(rs.byKey))
+	now = now.Add(2 * time.Hour)
+	if claim("shop", "late"); rs.count() != int64(greedy)+2 {
+		t.Errorf("%d are remembered: those under way, and no answer beyond its time", rs.count())
 	}
-	if rs.claim("late", now.Add(2*time.Hour)); len(rs.byKey) != 1 || rs.bytes != 0 {
-		t.Errorf("%d are remembered beyond their time, %d bytes", len(rs.byKey), rs.bytes)
+}
+
+// TestRepeatsWithoutRoomForTheAnswer: the request is remembered all the same.
+func TestRepeatsWithoutRoomForTheAnswer(t *testing.T) {
+	rs := newRepeats(time.Hour, 100)
+	now := time.Now()
+	kept := 0
+	for i := range 10 {
+		r, _ := rs.claim("", keyOf("", "POST", "/", fmt.Sprint(i)), now)
+		rs.keep(r, make([]byte, maxAnswers/4), now)
+		if !r.unkept {
+			kept++
+		}
+	}
+	if kept != 3 || rs.bytes > maxAnswers || rs.count() != 10 {
+		t.Errorf("%d answers of %d requests are remembered, %d bytes", kept, rs.count(), rs.bytes)
+	}
+	if rs.claim("", keyOf("", "POST", "/", "late"), now.Add(2*time.Hour)); rs.count() != 1 || rs.bytes != 0 || len(rs.owners) != 1 {
+		t.Errorf("%d are remembered beyond their time, %d bytes", rs.count(), rs.bytes)
 	}
 }

@@ -16,7 +16,7 @@ func restV3Routes() []*route {
 	const answer = `{"error_code":200,"cluster_id":ID,"topic_name":T,"partition_id":P,"offset":O,"timestamp":TIME,"key":{"type":TYPE,"size":N},"value":{...}}`
 	return []*route{
 		{
-			method: http.MethodPost, path: "/v3/clusters/{cluster}/topics/{topic}/records", guarded: true,
+			method: http.MethodPost, path: "/v3/clusters/{cluster}/topics/{topic}/records", guarded: true, keyed: true,
 			refuse: (*exchange).refuseV3, serve: (*exchange).serveV3Records,
 			doc: doc{
 				tag: "REST Proxy v3", summary: "Produce a record, or a stream of them, each answered when Kafka has it",

@@ -61,6 +61,10 @@ func (x *exchange) serveV3Records() {
 		x.refuse(f)
 		return
 	}
+	if x.first != nil {
+		x.serveV3Whole()
+		return
+	}
 	s := &stream{x: x, rc: http.NewResponseController(x.w), endless: x.r.ContentLength < 0}
 	s.queue.changed.L = &s.queue.mu
 	s.frames = frames{from: x.r.Body, limit: x.h.settings.maxBody, grow: s.grow, begin: s.begin}
@@ -182,14 +186,7 @@ func (s *stream) read() {
 			return
 		}
 		charged := e.charged
-		var record v3Record
-		if f := decodeStrictly(object, http.StatusBadRequest, &record); f != nil {
-			e.fault = f
-		} else if record.ID != nil {
-			e.fault = refusal(http.StatusBadRequest, "Unrecognized field: id")
-		} else {
-			e = record.entry()
-		}
+		e = v3StreamEntry(object)
 		e.charged = charged
 		if !s.queue.push(e) {
 			s.x.h.bodies.give(charged)
@@ -215,12 +212,8 @@ func (s *stream) ending(err error) *StatusError {
 		return refusal(http.StatusRequestTimeout, "Request Timeout: the record did not arrive in time, and was not produced.")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refusal(http.StatusRequestTimeout, "Streaming connection idle for longer than allowed: Connection will be closed.")
-	case errors.Is(err, errObjectTooLong):
-		return refusal(http.StatusBadRequest, "Bad Request: Error processing message: the record is larger than %s", bytesText(s.x.h.settings.maxBody))
-	case errors.Is(err, errNotObject):
-		return refusal(http.StatusBadRequest, "Bad Request: Error processing message: %v", err)
 	}
-	return refusal(http.StatusBadRequest, "Bad Request: Error processing message: the body ended in the midst of a record, which was not produced")
+	return malformedStream(err, s.x.h.settings.maxBody)
 }
 
 // write produces what the reader queues, and answers. It ends when the reader

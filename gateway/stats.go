@@ -31,6 +31,9 @@ type Stats struct {
 	// PendingTopics is the number of topic names that were asked for and not known
 	// to exist when they were last looked at. MaxPendingTopics bounds them.
 	PendingTopics, MaxPendingTopics int64
+	// Keys is the number of Idempotency-Keys that are remembered, which
+	// IdempotencyWindow bounds.
+	Keys, MaxKeys int64
 	// Full counts how often each limit turned a request, or a message of one, away,
 	// by the name of the limit: all of Limits are there.
 	Full map[string]int64
@@ -68,10 +71,13 @@ const (
 	fullBodies  = "bodies"  // BodyMemory
 	fullTopics  = "topics"  // MaxPendingTopics
 	fullStreams = "streams" // Streams
+	fullKeys    = "keys"    // IdempotencyWindow
 )
 
 // Limits lists the keys of Stats.Full.
-func Limits() []string { return []string{fullSafe, fullWaiting, fullBodies, fullTopics, fullStreams} }
+func Limits() []string {
+	return []string{fullSafe, fullWaiting, fullBodies, fullTopics, fullStreams, fullKeys}
+}
 
 // Stats takes a snapshot. It may be called from any goroutine, and is cheap.
 func (h *Handler) Stats() Stats {
@@ -83,8 +89,9 @@ func (h *Handler) Stats() Stats {
 		MaxPendingTopics: int64(h.settings.maxPending),
 		Full: map[string]int64{
 			fullSafe: h.safe.full.Load(), fullWaiting: h.tooManyWaiting.Load(), fullBodies: h.bodies.full.Load(),
-			fullTopics: h.topics.full.Load(), fullStreams: h.streams.full.Load(),
+			fullTopics: h.topics.full.Load(), fullStreams: h.streams.full.Load(), fullKeys: h.repeats.full.Load(),
 		},
+		Keys: h.repeats.count(), MaxKeys: int64(h.settings.windowKeys),
 		Replayed: h.repeats.replayed.Load(), Draining: h.draining.Load(),
 	}
 	s.Streams = h.streams.count()

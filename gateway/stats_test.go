@@ -94,6 +94,7 @@ func TestStatsShowsWhatIsUnderWay(t *testing.T) {
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	d := open(t, behind{gateway: []gateway.Option{
 		gateway.Safe(1, 1, time.Hour), gateway.MaxWaiting(1), gateway.MaxPendingTopics(1), gateway.Streams(1, time.Hour, time.Hour),
+		gateway.IdempotencyWindow(time.Hour, 1),
 		gateway.MaxBody(1 << 20), gateway.BodyMemory(1 << 20),
 		gateway.Rewrite(func(e *gateway.Event) error {
 			if e.Request.Header.Get("X-Hold") != "" {
@@ -134,6 +135,9 @@ func TestStatsShowsWhatIsUnderWay(t *testing.T) {
 	d.ask("POST /v3/clusters/any/topics/events/records", `{}`, "Content-Type", "application/json")
 	for _, name := range []string{"none", "nobody", "nothing"} {
 		d.ask("POST /async/"+name, "x")
+	}
+	for _, key := range []string{"one", "too many"} {
+		d.ask("POST /async/events", "x", "Idempotency-Key", key)
 	}
 	s := d.Stats()
 	if s.InFlight != 4 || s.Waiting != 1 || s.SafeRunning != 1 || s.SafeQueued != 1 || s.Streams != 1 || s.PendingTopics != 1 || s.BodyBytes < 200<<10 {

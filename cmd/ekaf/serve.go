@@ -56,6 +56,7 @@ type serve struct {
 	safeWait    time.Duration
 	origins     []string
 	window      time.Duration
+	windowKeys  int
 	grace       time.Duration
 	drainDelay  time.Duration
 	noDashboard bool
@@ -119,6 +120,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&s.origins, "allow-origin", nil, "pages of this `ORIGIN`, such as https://shop.example, may use the raw routes (CORS); may be repeated")
 	flags.BoolVar(&s.trace, "trace-context", false, "carry the headers traceparent, tracestate and baggage (W3C) of a request into its records")
 	flags.DurationVar(&s.window, "idempotency-window", 10*time.Minute, "an Idempotency-Key is remembered for this `TIME`")
+	flags.IntVar(&s.windowKeys, "idempotency-keys", 100_000, "`N` Idempotency-Keys are remembered at once; beyond that, requests with another are answered with 503")
 	flags.IntVar(&s.topicLabels, "metric-topics", 100, "/metrics tells `N` topics apart, and counts the others together")
 	flags.DurationVar(&s.grace, "grace", 10*time.Second, "after SIGINT or SIGTERM, end within this `TIME`")
 	flags.DurationVar(&s.drainDelay, "drain-delay", 0, "after SIGINT or SIGTERM, serve on for this `TIME` while /readyz says no, so that load balancers notice")
@@ -166,7 +168,7 @@ func (s *serve) options() ([]gateway.Option, error) {
 		gateway.DefaultAck(ack), gateway.SyncTimeout(s.syncTimeout), gateway.MaxBody(s.maxBody),
 		gateway.BodyMemory(max(int64(s.maxBody), 256<<20)),
 		gateway.Safe(s.safeRunning, s.safeQueue, s.safeWait),
-		gateway.AllowOrigins(s.origins...), gateway.IdempotencyWindow(s.window, 100_000),
+		gateway.AllowOrigins(s.origins...), gateway.IdempotencyWindow(s.window, s.windowKeys),
 	}
 	if s.trace {
 		options = append(options, gateway.TraceContext())
