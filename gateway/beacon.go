@@ -13,7 +13,7 @@ import (
 func beaconRoutes() []*route {
 	return []*route{
 		{
-			method: http.MethodPost, path: "/v1/beacon/{topic}", guarded: true, cors: true, keyed: true,
+			method: http.MethodPost, path: "/v1/beacon/{topic}", guarded: true, cors: true, simple: true, keyed: true,
 			serve: (*exchange).serveBeacon,
 			doc: doc{
 				tag: "beacon", summary: "Produce what navigator.sendBeacon sends", body: "any single message; a form becomes one JSON object",
@@ -21,7 +21,7 @@ func beaconRoutes() []*route {
 			},
 		},
 		{
-			method: http.MethodGet, path: "/v1/beacon/{topic}", guarded: true, cors: true, keyed: true, noHead: true,
+			method: http.MethodGet, path: "/v1/beacon/{topic}", guarded: true, cors: true, simple: true, keyed: true, noHead: true,
 			serve: (*exchange).servePixel,
 			doc: doc{
 				tag: "beacon", summary: "Produce the query's parameters as one JSON object, and answer with an image of one pixel",

@@ -32,6 +32,35 @@ func ofOwnPage(r *http.Request) bool {
 	return r.Method == http.MethodPost && sameOrigin.Check(r) == nil
 }
 
+// isForeign reports whether a page of another origin has a browser send a request
+// that produces, as far as can be told: images and links have no Origin, older
+// browsers and those without TLS no Sec-Fetch-Site, and a page may keep back the
+// Referer. Programs send none of them.
+func isForeign(r *http.Request) bool {
+	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
+		return len(site) != 1 || site[0] != "same-origin" && site[0] != "none"
+	}
+	origin := r.Header["Origin"]
+	if len(origin) == 0 {
+		origin = r.Header["Referer"]
+	}
+	if len(origin) == 0 {
+		return false
+	}
+	from, err := url.Parse(origin[0])
+	return len(origin) > 1 || err != nil || from.Host != r.Host
+}
+
+// originOfReferer is that of the page that a link or an image is on; "" if it is
+// not told.
+func originOfReferer(r *http.Request) string {
+	from, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || from.Host == "" {
+		return ""
+	}
+	return from.Scheme + "://" + from.Host
+}
+
 // allowOrigin lets pages of allowed origins see the answer, and those of the
 // gateway itself, which need no leave of CORS. A page of any other origin is
 // refused: a browser sends simple requests without asking first, and hides only
@@ -39,20 +68,31 @@ func ofOwnPage(r *http.Request) bool {
 func (x *exchange) allowOrigin() bool {
 	origin := x.r.Header["Origin"]
 	if len(origin) == 0 {
+		if x.route.simple && isForeign(x.r) && !x.h.originAllowed(originOfReferer(x.r)) {
+			return x.refuseOrigin()
+		}
 		return true
 	}
 	header := x.w.Header()
-	header.Add("Vary", "Origin")
+	if x.route.cors {
+		header.Add("Vary", "Origin")
+	}
 	if len(origin) == 1 && ofOwnPage(x.r) {
 		return true
 	}
 	if len(origin) > 1 || !x.h.originAllowed(origin[0]) {
-		x.refuse(refusal(http.StatusForbidden, "pages of this origin may not use the gateway"))
-		return false
+		return x.refuseOrigin()
 	}
-	header["Access-Control-Allow-Origin"] = origin
-	header.Set("Access-Control-Expose-Headers", "Retry-After")
+	if x.route.cors {
+		header["Access-Control-Allow-Origin"] = origin
+		header.Set("Access-Control-Expose-Headers", "Retry-After")
+	}
 	return true
+}
+
+func (x *exchange) refuseOrigin() bool {
+	x.refuse(refusal(http.StatusForbidden, "pages of this origin may not use the gateway"))
+	return false
 }
 
 // preflight answers a browser's question before a request that is not simple.

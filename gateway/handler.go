@@ -99,7 +99,7 @@ func (x *exchange) handle(n *node) {
 		x.otherMethod(n)
 		return
 	}
-	if x.route.cors && !x.allowOrigin() {
+	if (x.route.cors || x.route.simple) && !x.allowOrigin() {
 		return
 	}
 	if x.route.guarded && x.h.settings.guard != nil && !x.letIn() {
@@ -114,18 +114,24 @@ func (x *exchange) handle(n *node) {
 
 // letIn asks the guard.
 func (x *exchange) letIn() bool {
-	access := &Access{Request: x.r, Route: x.route.path, Topic: x.topicOfPath()}
+	f := x.askGuard()
+	if f != nil {
+		x.refuse(f)
+	}
+	return f == nil
+}
+
+func (x *exchange) askGuard() *StatusError {
+	access := &Access{Request: x.r, Route: x.route.path, Topic: x.topicOfPath(), Foreign: x.route.simple && isForeign(x.r)}
 	err := x.h.settings.guard(access)
 	x.principal = access.Principal
 	if err == nil {
-		return true
+		return nil
 	}
-	f, own := errors.AsType[*StatusError](err)
-	if !own {
-		f = refusal(http.StatusForbidden, "%v", err)
+	if own, is := errors.AsType[*StatusError](err); is {
+		return own
 	}
-	x.refuse(f)
-	return false
+	return refusal(http.StatusForbidden, "%v", err)
 }
 
 // otherMethod answers OPTIONS, and methods that the path does not serve.

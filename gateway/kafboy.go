@@ -20,7 +20,7 @@ func kafboyRoutes() (table []*route) {
 	} {
 		for _, safe := range []bool{false, true} {
 			r := &route{
-				method: http.MethodPost, path: k.path, guarded: true, keyed: true, safe: safe,
+				method: http.MethodPost, path: k.path, guarded: true, simple: true, keyed: true, safe: safe,
 				serve:       func(x *exchange) { x.serveKafboy(k.manner, k.batch) },
 				wrongMethod: notPost,
 				doc:         kafboyDoc(k.manner, k.batch, k.summary),

@@ -136,9 +136,9 @@ func Streams(atOnce int, idle, longest time.Duration) Option {
 	return func(s *settings) { s.streams = streamLimits{atOnce, idle, longest, min(recordTime, idle)} }
 }
 
-// AllowOrigins lists the origins of web pages that may use the raw routes and
-// the beacon from a browser (CORS), such as https://shop.example; "*" allows
-// all. Default: none.
+// AllowOrigins lists the origins of web pages that may produce from a browser, such
+// as https://shop.example; "*" allows all. On the raw routes and the beacon they see
+// the answers too (CORS). Default: none.
 func AllowOrigins(origins ...string) Option {
 	return func(s *settings) { s.origins = slices.Clone(origins) }
 }
@@ -194,6 +194,10 @@ type Access struct {
 	Route string
 	// Topic is that of the path; "" for a route that concerns none.
 	Topic string
+	// Foreign: a page of another origin, if one that AllowOrigins lists, has a
+	// browser send the request, which is to produce. Credentials that browsers send
+	// by themselves are not to be believed then (CSRF), whatever the method.
+	Foreign bool
 	// Principal is set by the guard: who is asking. Idempotency keys of different
 	// principals do not meet.
 	Principal string

@@ -13,7 +13,7 @@ import (
 func rawRoutes() []*route {
 	return []*route{
 		{
-			method: http.MethodPost, path: "/v1/topics/{topic}", guarded: true, cors: true, keyed: true,
+			method: http.MethodPost, path: "/v1/topics/{topic}", guarded: true, cors: true, simple: true, keyed: true,
 			serve: (*exchange).serveRaw,
 			doc: doc{
 				tag: "raw", summary: "Produce a body, or each line of it, as it is",

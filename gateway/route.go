@@ -18,7 +18,8 @@ type route struct {
 	topicParam  int  // which parameter is the topic, where the path names one
 	guarded     bool // the guard is asked
 	safe        bool // under admission control
-	cors        bool // browsers of allowed origins may use it
+	cors        bool // browsers of allowed origins may use it, and see the answers
+	simple      bool // pages could have it produce without asking first (CORS's simple requests)
 	keyed       bool // Idempotency-Key is honoured
 	noHead      bool // a GET that produces: HEAD is not answered by it
 	doc         doc

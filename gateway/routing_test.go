@@ -269,6 +269,81 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// TestPagesOfOthersProduceNothing: browsers send simple requests, images and links
+// without asking first, whatever the page they are on.
+func TestPagesOfOthersProduceNothing(t *testing.T) {
+	lines := []string{
+		"POST /v1/topics/events", "POST /v1/beacon/events", "GET /v1/beacon/events?a=1",
+		"POST /async/events", "POST /sync/events", "POST /batch/async/events", "POST /batch/sync/events", "POST /safe/sync/events",
+	}
+	foreign := [][]string{
+		{"Sec-Fetch-Site", "cross-site", "Referer", "https://evil.example/page"},
+		{"Sec-Fetch-Site", "same-site"},
+		{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
+		{"Sec-Fetch-Site", "cross-site", "Origin", "null"},
+		{"Origin", "https://evil.example"},
+		{"Referer", "https://evil.example/page"},
+		{"Referer", "https://example.com.evil.example/"},
+		{"Referer", "http://example.com/", "Referer", "http://example.com/"},
+	}
+	d := open(t, behind{gateway: []gateway.Option{gateway.AllowOrigins("https://shop.example")}})
+	for _, line := range lines {
+		for _, header := range foreign {
+			if w := d.ask(line, "x", append(header, "Content-Type", "text/plain")...); w.Code != 403 {
+				t.Errorf("%s with %q answered %d %s", line, header, w.Code, w.Body)
+			}
+		}
+	}
+	if messages, err := d.cluster.Consume("events"); err != nil || len(messages) > 0 {
+		t.Errorf("a consumer sees %v (%v)", messages, err)
+	}
+	for _, line := range lines {
+		for _, header := range [][]string{
+			{}, // a program
+			{"Sec-Fetch-Site", "none"}, {"Sec-Fetch-Site", "same-origin", "Referer", "http://example.com/page"},
+			{"Referer", "http://example.com/page"}, // of the gateway's own
+			{"Sec-Fetch-Site", "cross-site", "Referer", "https://shop.example/page"},
+			{"Sec-Fetch-Site", "cross-site", "Origin", "https://shop.example"},
+		} {
+			if w := d.ask(line, "x", header...); w.Code/100 != 2 {
+				t.Errorf("%s with %q answered %d %s", line, header, w.Code, w.Body)
+			}
+		}
+	}
+	all := open(t, behind{gateway: []gateway.Option{gateway.AllowOrigins("*")}})
+	if w := all.ask("GET /v1/beacon/events?a=1", "", "Sec-Fetch-Site", "cross-site"); w.Code != 200 {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+	if w := d.ask("GET /v1/topics", "", "Sec-Fetch-Site", "cross-site", "Referer", "https://evil.example/page"); w.Code != 200 {
+		t.Errorf("a link to what only reads answered %d %s", w.Code, w.Body)
+	}
+}
+
+// TestTheGuardIsToldOfForeignPages, also of those that are allowed: browsers send
+// passwords and certificates with their requests too.
+func TestTheGuardIsToldOfForeignPages(t *testing.T) {
+	var foreign bool
+	d := open(t, behind{gateway: []gateway.Option{
+		gateway.AllowOrigins("*"), gateway.Guard(func(a *gateway.Access) error { foreign = a.Foreign; return nil }),
+	}})
+	for _, c := range []struct {
+		line   string
+		header []string
+		want   bool
+	}{
+		{"GET /v1/beacon/events?a=1", []string{"Sec-Fetch-Site", "cross-site"}, true},
+		{"GET /v1/beacon/events?a=1", []string{"Referer", "https://evil.example/"}, true},
+		{"GET /v1/beacon/events?a=1", []string{"Sec-Fetch-Site", "same-origin"}, false},
+		{"GET /v1/beacon/events?a=1", nil, false},
+		{"POST /async/events", []string{"Origin", "https://evil.example"}, true},
+		{"GET /v1/topics", []string{"Sec-Fetch-Site", "cross-site"}, false},
+	} {
+		if d.ask(c.line, "x", c.header...); foreign != c.want {
+			t.Errorf("%s with %q: foreign %v", c.line, c.header, foreign)
+		}
+	}
+}
+
 func TestBeacon(t *testing.T) {
 	d := open(t, behind{})
 	d.want(d.ask("POST /v1/beacon/events", `{"page":"/"}`, "Content-Type", "text/plain;charset=UTF-8"), 204, "")

@@ -166,6 +166,23 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// TestPasswordsOfForeignPages: a GET that produces is none that may come with them.
+func TestPasswordsOfForeignPages(t *testing.T) {
+	k := keeper(t, Config{Users: file(t, "alice:"+hash(t, "wonder-secret")), Tokens: file(t, "shop:"+shopToken)})
+	for _, foreign := range []bool{false, true} {
+		basic, bearer := httptest.NewRequest(http.MethodGet, "/v1/beacon/events?a=1", nil), httptest.NewRequest(http.MethodGet, "/v1/beacon/events?a=1", nil)
+		basic.SetBasicAuth("alice", "wonder-secret")
+		bearer.Header.Set("Authorization", "Bearer "+shopToken)
+		err := k.Guard(&gateway.Access{Request: basic, Topic: "events", Foreign: foreign})
+		if f, refused := errors.AsType[*gateway.StatusError](err); refused != foreign || refused && f.Status != 403 {
+			t.Errorf("foreign %v: %v", foreign, err)
+		}
+		if err := k.Guard(&gateway.Access{Request: bearer, Topic: "events", Foreign: foreign}); err != nil {
+			t.Errorf("foreign %v: %v", foreign, err) // no browser sends one by itself
+		}
+	}
+}
+
 func TestReplaceKeepsTheOldWhereTheNewHasFaults(t *testing.T) {
 	name := file(t, "shop:"+shopToken)
 	k := keeper(t, Config{Tokens: name})
