@@ -270,3 +270,51 @@ func TestRewrite(t *testing.T) {
 		t.Errorf("answered %d %s", w.Code, w.Body)
 	}
 }
+
+// TestRewriteToManyTopicsHasOneDeadline: Kafka is waited for once, whatever the
+// number of topics that a hook chooses, and none of them waits for another.
+func TestRewriteToManyTopicsHasOneDeadline(t *testing.T) {
+	b := behind{
+		producer: []ekaf.Option{ekaf.AutoCreateTopics(false)},
+		gateway: []gateway.Option{gateway.SyncTimeout(time.Second), gateway.Rewrite(func(e *gateway.Event) error {
+			if string(e.Message.Value) == "bad" {
+				return errors.New("bad is not taken")
+			}
+			e.Topic = string(e.Message.Value)
+			return nil
+		})},
+	}
+	bubble(t, b, func(t *testing.T, d *door) {
+		ask := func(query, body string) (*httptest.ResponseRecorder, time.Duration) {
+			before := time.Now()
+			w := d.ask("POST /v1/topics/events?ack=kafka"+query, body, "Content-Type", "application/x-ndjson")
+			return w, time.Since(before)
+		}
+		w, _ := ask("", "many\nevents\nbad\nevents\n")
+		d.want(w, 422, `{"error":"1 of 4 messages failed, the first with: bad is not taken","acked":3,"lines":[{"line":1,"partition":`+
+			strings.SplitN(strings.SplitN(w.Body.String(), `"partition":`, 2)[1], ",", 2)[0]+
+			`,"offset":0},{"line":2,"partition":0,"offset":0},{"line":3,"status":422,"error":"bad is not taken","maybe_written":false},{"line":4,"partition":0,"offset":1}]}`)
+		w, _ = ask("", "nothing\nevents\n") // the first topic does not exist, which takes a while to tell
+		if w.Code != 404 || !strings.Contains(w.Body.String(), `{"line":2,"partition":0,"offset":2}`) {
+			t.Errorf("answered %d %s", w.Code, w.Body)
+		}
+		d.cluster.Stop()
+		time.Sleep(time.Second)
+		var lines strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&lines, "topic%d\n", i)
+		}
+		for query, want := range map[string]time.Duration{"": time.Second, "&timeout=300ms": 300 * time.Millisecond} {
+			w, took := ask(query, lines.String())
+			if w.Code != 503 || took != want || strings.Count(w.Body.String(), `"status":503`) != 100 || strings.Contains(w.Body.String(), `"maybe_written":true`) {
+				t.Errorf("%q: answered %d %.300s after %v, want %v", query, w.Code, w.Body, took, want)
+			}
+		}
+		if n := d.Stats().Waiting; n != 0 {
+			t.Errorf("%d wait", n)
+		}
+		if err := d.cluster.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -49,6 +49,7 @@ func (m manner) waits() bool { return m == syncBatched || m == acked }
 // deliver hands the exchange's messages over. A refusal means that none was
 // accepted for one reason; else x.delivery says what became of each.
 func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *StatusError {
+	ctx := x.r.Context()
 	if m.waits() {
 		if x.h.waiting.Add(1) > int64(x.h.settings.maxWaiting) {
 			x.h.waiting.Add(-1)
@@ -56,6 +57,9 @@ func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *Statu
 			return &StatusError{Status: http.StatusServiceUnavailable, RetryAfter: retryAfter, failed: true, Message: "too many requests wait for Kafka: try again later"}
 		}
 		defer x.h.waiting.Add(-1)
+		bounded, stop := x.deadline(timeout, len(x.msgs) > 1) // one, however many topics a hook chooses
+		defer stop()
+		ctx = bounded
 	}
 	if x.first != nil { // before a hook changes the bytes
 		x.first.message = x.fingerprint()
@@ -64,95 +68,70 @@ func (x *exchange) deliver(topic string, m manner, timeout time.Duration) *Statu
 		x.carryTrace()
 	}
 	if x.h.settings.rewrite != nil {
-		return x.deliverRewritten(topic, m, timeout)
+		return x.deliverRewritten(ctx, topic, m)
 	}
-	return x.hand(topic, m, timeout, x.msgs, nil)
+	return x.hand(ctx, topic, m)
 }
 
-// hand gives messages of one topic to the producer in one call. index is the
-// place of each among the exchange's messages; nil: they are all of them.
-func (x *exchange) hand(topic string, m manner, timeout time.Duration, msgs []ekaf.Message, index []int) *StatusError {
-	tp, err := x.h.topics.get(x.r.Context(), topic)
+// hand gives the exchange's messages to the producer in one call, for one topic.
+func (x *exchange) hand(ctx context.Context, topic string, m manner) *StatusError {
+	tp, err := x.h.topics.get(ctx, topic)
 	if err == nil {
-		err = x.call(tp, m, timeout, msgs, index)
+		err = x.call(ctx, tp, m)
 	}
 	if err == nil {
 		return nil
 	}
 	if refused, ok := errors.AsType[*ekaf.RefusedError](err); ok && len(refused.Errs) == len(refused.Refused) {
 		for k, i := range refused.Refused {
-			x.fail(i, index, refused.Errs[k])
+			x.fail(i, refused.Errs[k])
 		}
 		return nil
 	}
-	if index == nil {
-		return statusOf(err)
-	}
-	for i := range msgs {
-		x.fail(i, index, err)
-	}
-	return nil
+	return statusOf(err)
 }
 
-func (x *exchange) fail(i int, index []int, err error) {
-	if index != nil {
-		i = index[i]
-	}
+func (x *exchange) fail(i int, err error) {
 	x.delivery.failed = append(x.delivery.failed, failure{i, err})
 }
 
 // call is the producer's verb.
-func (x *exchange) call(tp *topic, m manner, timeout time.Duration, msgs []ekaf.Message, index []int) error {
+func (x *exchange) call(ctx context.Context, tp *topic, m manner) error {
 	if !m.waits() {
-		ctx := x.r.Context()
-		if len(msgs) > 1 {
+		if len(x.msgs) > 1 {
 			// With the policy Block a call may wait for room in its midst. A client
 			// that goes away then must not cut it in two.
 			ctx = context.WithoutCancel(ctx)
 		}
 		if m == async {
-			return tp.verbs.ProduceAsync(ctx, msgs...)
+			return tp.verbs.ProduceAsync(ctx, x.msgs...)
 		}
-		receipt, err := tp.verbs.ProduceAsyncBatched(ctx, msgs...)
+		receipt, err := tp.verbs.ProduceAsyncBatched(ctx, x.msgs...)
 		x.took(receipt)
 		return err
 	}
-	ctx, stop := x.deadline(timeout, len(msgs) > 1)
-	defer stop()
 	if err := tp.handle.Known(ctx); err != nil {
 		return err
 	}
 	if m == syncBatched {
-		receipt, err := tp.verbs.ProduceSyncBatched(ctx, msgs...)
+		receipt, err := tp.verbs.ProduceSyncBatched(ctx, x.msgs...)
 		x.took(receipt)
 		return err
 	}
-	acks, err := tp.verbs.ProduceSync(ctx, msgs...)
+	acks, err := tp.verbs.ProduceSync(ctx, x.msgs...)
 	if acks.Len() == 0 {
 		return err
 	}
-	x.keep(acks, err, index)
-	return nil
-}
-
-// keep notes the acks of a call, and which of them are failures.
-func (x *exchange) keep(acks ekaf.Acked, err error, index []int) {
-	if index == nil {
-		x.delivery.acked = acks
-	} else if x.delivery.spread == nil {
-		x.delivery.spread = make([]ekaf.Ack, len(x.msgs))
-	}
-	if err == nil && index == nil {
-		return
+	x.delivery.acked = acks
+	if err == nil {
+		return nil
 	}
 	for i, ack := range acks.All() {
-		if index != nil {
-			x.delivery.spread[index[i]] = ack
-		}
 		if ack.Err != nil {
-			x.fail(i, index, ack.Err)
+			x.fail(i, ack.Err)
 		}
 	}
+	return nil
 }
 
 func (x *exchange) took(r ekaf.Receipt) {

@@ -24,5 +24,6 @@
 // # Concurrency
 //
 // A Handler may serve any number of requests at once. A stream of records is read
-// by a goroutine that ends with its request; there are no others. Hooks are called from the goroutines of requests, several at a time.
+// by a goroutine that ends with its request, and what a Rewrite hook spreads over
+// topics is waited for by one for each; there are no others. Hooks are called from the goroutines of requests, several at a time.
 package gateway

@@ -202,7 +202,7 @@ func (x *exchange) produceEntries(entries []v3Entry) {
 	refused := x.deliver(x.params[1], acked, x.h.settings.syncTimeout)
 	if refused != nil { // so that an Idempotency-Key may be tried again
 		for i := range x.msgs {
-			x.fail(i, nil, refused)
+			x.fail(i, refused)
 		}
 	}
 	message, next, failed := 0, 0, x.delivery.failed
