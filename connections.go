@@ -174,7 +174,7 @@ func (h *host) Disconnected(s *sender.Sender, err error, down time.Duration, fir
 // reconsider looks at all topics again: also one without a lane at the broker
 // may have partitions there.
 func (p *Producer) reconsider() {
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		t.reconsider()
 	}
 }
@@ -206,7 +206,7 @@ func (a *host) Hint(topic string, h sender.LeaderHint) {
 
 // learn takes a new snapshot of the cluster.
 func (p *Producer) learn(snapshot *cluster.Snapshot) {
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		t.learn(snapshot.Topics[t.name])
 	}
 	p.dropSenders(snapshot)
@@ -214,7 +214,7 @@ func (p *Producer) learn(snapshot *cluster.Snapshot) {
 
 // bootstrapFailed hears that nobody could be asked for metadata.
 func (p *Producer) bootstrapFailed(err error) {
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		p.emit(t, Event{Kind: EventMetadataFailed, Err: err})
 		t.bootstrapFailed(err)
 	}

@@ -44,6 +44,9 @@ func (h *host) Resolved(l *worker.Lane, b *batch.Batch, free bool) {
 	p.complete(b, free)
 }
 
+// Told implements worker.Host.
+func (h *host) Told(*worker.Lane) { h.bell.ring() }
+
 // Released implements worker.Host.
 func (h *host) Released(l *worker.Lane, b *batch.Batch) { h.free(l, b) }
 
@@ -122,6 +125,9 @@ var laneEvents = [...]EventKind{
 // Event implements worker.Host.
 func (h *host) Event(e worker.Event) {
 	p := h.Producer
+	if e.Kind == worker.EventState {
+		p.bell.ring()
+	}
 	t := topicOf(e.Lane)
 	if t.settings.onEvent == nil && !p.loud {
 		return

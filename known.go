@@ -38,7 +38,7 @@ func (h *TopicProducer) Known(ctx context.Context) error {
 	}
 	t.producer.cluster.Want(t.name)
 	var fault error
-	err := poll(ctx, func() bool {
+	err := t.producer.await(ctx, func() bool {
 		if t.producer.refusing.Load() {
 			fault = ErrClosed
 		} else {

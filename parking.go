@@ -41,9 +41,20 @@ func (k *parking) count() int { return k.n }
 
 // put encodes a message. join says that it belongs to the run before.
 func (k *parking) put(m *batch.Message, partition int32, immediate bool, done batch.Completer, arg int32, join bool) (full *memory.Account) {
-	t := k.topic
 	pg := k.page(m)
-	b := pg.batch
+	full = k.encode(pg, m, run{partition: partition, immediate: immediate}, done, arg, join)
+	if full != nil && len(pg.runs) == 0 {
+		// It was made for this message. An empty page is no memory to be dropped, and
+		// one for each refused message would be memory that no account knows.
+		k.pages = k.pages[:len(k.pages)-1]
+		pg.batch.Recycle()
+	}
+	return full
+}
+
+// encode puts a message into a page, as a run of its own or, with join, of the last.
+func (k *parking) encode(pg *page, m *batch.Message, own run, done batch.Completer, arg int32, join bool) (full *memory.Account) {
+	t, b := k.topic, pg.batch
 	if m.Time == 0 {
 		m.Time = max(t.producer.clock.Now(), b.BaseTime())
 	}
@@ -77,11 +88,12 @@ func (k *parking) put(m *batch.Message, partition int32, immediate bool, done ba
 		t.bytes.Charge(batch.EntryBlockBytes)
 		b.AddCharge(batch.EntryBlockBytes, 0)
 	}
-	if n := len(pg.runs); join && n > 0 && pg.runs[n-1].partition == partition {
+	if n := len(pg.runs); join && n > 0 && pg.runs[n-1].partition == own.partition {
 		pg.runs[n-1].count++
-	} else {
-		pg.runs = append(pg.runs, run{first: at, count: 1, partition: partition, immediate: immediate})
+		return nil
 	}
+	own.first, own.count = at, 1
+	pg.runs = append(pg.runs, own)
 	return nil
 }
 
@@ -193,6 +205,15 @@ func (k *parking) withdraw(done batch.Completer) (args []int32) {
 	k.pages = kept
 	k.n -= len(args)
 	return args
+}
+
+// bytes is the memory that the pages hold.
+func (k *parking) bytes() (held int64) {
+	for _, pg := range k.pages {
+		n, _ := pg.batch.Charged()
+		held += n
+	}
+	return held
 }
 
 // dropOldest gives the oldest page up.

@@ -2,6 +2,7 @@ package ekaf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -71,7 +72,7 @@ func (w Worker) produce(ctx context.Context, msgs []Message, immediate bool) err
 // (nil: for one without). While the topic's partitions are unknown it answers
 // ErrTryAgain, and asks for them.
 func (p *Producer) Pick(topic string, key []byte) (Worker, error) {
-	t, err := p.topic(topic)
+	t, err := p.openTopic(topic)
 	if err != nil {
 		return Worker{}, err
 	}
@@ -90,11 +91,19 @@ func (p *Producer) Pick(topic string, key []byte) (Worker, error) {
 // PickAsync is Pick that waits, without blocking the caller, until the topic's
 // partitions are known or ctx ends; fn then runs on the callback goroutine.
 func (p *Producer) PickAsync(ctx context.Context, topic string, key []byte, fn func(Worker, error)) {
-	t, err := p.topic(topic)
-	if err != nil {
-		p.callbacks.Call(func() { fn(Worker{}, err) })
+	w, err := p.Pick(topic, key)
+	if !errors.Is(err, ErrTryAgain) {
+		p.callbacks.Call(func() { fn(w, err) })
 		return
 	}
+	// Under the lock under which Close begins, so that it waits for those that wait.
+	p.topics.mu.Lock()
+	defer p.topics.mu.Unlock()
+	if p.refusing.Load() {
+		p.callbacks.Call(func() { fn(Worker{}, ErrClosed) })
+		return
+	}
+	t := p.topics.find(topic)
 	p.background.Go(func() {
 		err := t.waitForPartitions(ctx)
 		var w Worker
@@ -128,7 +137,7 @@ type PartitionMetadata struct {
 
 // Metadata answers a topic's partitions and leaders, and waits for them until ctx ends.
 func (p *Producer) Metadata(ctx context.Context, topic string) (TopicMetadata, error) {
-	t, err := p.topic(topic)
+	t, err := p.openTopic(topic)
 	if err != nil {
 		return TopicMetadata{}, err
 	}
@@ -182,7 +191,7 @@ type WorkerInfo struct {
 // A topic that got no message yet is unknown: its state is bootstrapping.
 func (p *Producer) Info(topic string) TopicInfo {
 	info := TopicInfo{Topic: topic}
-	t := p.allTopics()[topic]
+	t := p.topics.find(topic)
 	if t == nil {
 		return info
 	}

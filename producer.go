@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,10 +40,10 @@ type Producer struct {
 	events     *eventQueue
 	pool       *pool.Pool
 	statsd     *statsdSockets
+	bell       bell
 	unwatch    func() // ends the watch for illegal moves
 
-	topics   atomic.Pointer[map[string]*topic]
-	topicsMu sync.Mutex // serialises changes of topics
+	topics topics
 
 	senderConfig  *sender.Config
 	sendersMu     sync.Mutex // guards the following
@@ -86,7 +85,6 @@ func New(options ...Option) (*Producer, error) {
 	p.callbacks = callback.New(p.callbackPanicked)
 	p.events = &eventQueue{panicked: p.callbackPanicked}
 	p.pool = pool.New()
-	p.topics.Store(&map[string]*topic{})
 	p.connect()
 	p.identities = identity.New(p.ctx, p.fetchID, identityFault, p.background.Go)
 	for _, name := range s.bootstrapTopics {
@@ -136,39 +134,42 @@ func (p *Producer) fetchID(ctx context.Context) (worker.ID, error) {
 
 // topic finds a topic, or begins with it.
 func (p *Producer) topic(name string) (*topic, error) {
-	if t := (*p.topics.Load())[name]; t != nil {
+	if t := p.topics.find(name); t != nil {
 		return t, nil
 	}
 	return p.beginTopic(name)
+}
+
+// openTopic is topic for what makes no sense once Close has begun.
+func (p *Producer) openTopic(name string) (*topic, error) {
+	if p.refusing.Load() {
+		return nil, ErrClosed
+	}
+	return p.topic(name)
 }
 
 func (p *Producer) beginTopic(name string) (*topic, error) {
 	if err := checkTopicName(name); err != nil {
 		return nil, err
 	}
-	p.topicsMu.Lock()
-	defer p.topicsMu.Unlock()
+	p.topics.mu.Lock()
+	defer p.topics.mu.Unlock()
 	select {
 	case <-p.closing:
 		return nil, ErrClosed
 	default:
 	}
-	known := *p.topics.Load()
-	if t := known[name]; t != nil {
+	if t := p.topics.find(name); t != nil {
 		return t, nil
 	}
 	t := newTopic(p, name, p.settings.forTopic(name))
-	grown := maps.Clone(known)
-	grown[name] = t
-	p.topics.Store(&grown)
+	p.topics.add(t)
 	if t.lanes.Idempotent {
 		p.identities.Prefetch()
 	}
 	p.cluster.Want(name)
 	return t, nil
 }
-
-func (p *Producer) allTopics() map[string]*topic { return *p.topics.Load() }
 
 // maxTopicName is Kafka's own limit.
 const maxTopicName = 249
@@ -206,7 +207,7 @@ func (p *Producer) sweep() {
 			return
 		}
 		now := time.Now()
-		for _, t := range p.allTopics() {
+		for _, t := range p.topics.all() {
 			t.sweep(now)
 		}
 	}
@@ -235,7 +236,7 @@ func (t *topic) sweep(now time.Time) {
 
 // flushFor lets lanes send what they linger on, because somebody waits for memory.
 func (p *Producer) flushFor(full *memory.Account) {
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		for _, l := range t.started() {
 			if limits := l.Partition.Limits(); limits.Bytes.Under(full) || limits.Messages.Under(full) {
 				l.Flush()
@@ -245,38 +246,48 @@ func (p *Producer) flushFor(full *memory.Account) {
 }
 
 // dropOldest gives up a batch that was never sent: of the lane that has no room,
-// else of the largest backlog of a topic in downtime.
-func (p *Producer) dropOldest(t *topic, lane *worker.Lane) bool {
-	if lane != nil && lane.DropOldest(ErrDropped) {
+// or what waits for the topic's partitions; else of the largest backlog that the
+// full account is charged with, among topics without their partitions and lanes in
+// downtime. False: it frees nothing.
+func (p *Producer) dropOldest(t *topic, lane *worker.Lane, full *memory.Account) bool {
+	if lane != nil && lane.DropOldest(ErrDropped) || lane == nil && t.dropParked() {
 		return true
 	}
-	if lane == nil {
-		t.mu.Lock()
-		dropped := t.parked.dropOldest(ErrDropped)
-		t.mu.Unlock()
-		if dropped {
-			return true
-		}
-	}
-	var largest *worker.Lane
 	var most int64
-	for _, other := range p.allTopics() {
+	drop := func() bool { return false }
+	for _, other := range p.topics.all() {
+		if n := other.parkedBytes(); n > most && (other.bytes.Under(full) || other.messages.Under(full)) {
+			most, drop = n, other.dropParked
+		}
 		for _, l := range other.started() {
-			if l.State() != worker.Downtime {
+			limits := l.Partition.Limits()
+			if l.State() != worker.Downtime || !limits.Bytes.Under(full) && !limits.Messages.Under(full) {
 				continue
 			}
 			if n := l.NeverTried(); n > most {
-				largest, most = l, n
+				most, drop = n, func() bool { return l.DropOldest(ErrDropped) }
 			}
 		}
 	}
-	return largest != nil && largest.DropOldest(ErrDropped)
+	return drop()
+}
+
+func (t *topic) parkedBytes() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.parked.bytes()
+}
+
+func (t *topic) dropParked() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.parked.dropOldest(ErrDropped)
 }
 
 func (p *Producer) callbackPanicked(value any) {
 	err := panicError{value}
 	p.log.Error("a callback panicked", "panic", fmt.Sprint(value))
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		p.emit(t, Event{Kind: EventCallbackPanicked, Err: err})
 		return
 	}
@@ -286,7 +297,7 @@ func (p *Producer) callbackPanicked(value any) {
 // their outcome and their callbacks have run, or until ctx ends.
 func (p *Producer) Flush(ctx context.Context) error {
 	marks := map[*worker.Lane]uint64{}
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		if err := p.waitUnparked(ctx, t); err != nil {
 			return p.undelivered(err)
 		}
@@ -295,12 +306,18 @@ func (p *Producer) Flush(ctx context.Context) error {
 		}
 	}
 	for l, mark := range marks {
-		if err := poll(ctx, func() bool { return l.Passed(mark) }); err != nil {
+		if err := p.await(ctx, func() bool { return l.Passed(mark) }); err != nil {
 			return p.undelivered(err)
 		}
 	}
+	quiet := p.callbacks.Quiet()
 	select {
-	case <-p.callbacks.Quiet():
+	case <-quiet: // also if ctx has ended: all is done
+		return nil
+	default:
+	}
+	select {
+	case <-quiet:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("all is delivered, but callbacks are still running: %w", ctx.Err())
@@ -308,22 +325,11 @@ func (p *Producer) Flush(ctx context.Context) error {
 }
 
 func (p *Producer) waitUnparked(ctx context.Context, t *topic) error {
-	return poll(ctx, func() bool {
+	return p.await(ctx, func() bool {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		return t.parked.count() == 0
 	})
-}
-
-// poll waits for a condition. A flush is rare and long compared to the pauses,
-// which spares the hot path any bookkeeping for it.
-func poll(ctx context.Context, done func() bool) error {
-	for pause := 200 * time.Microsecond; !done(); pause = min(2*pause, 10*time.Millisecond) {
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // UndeliveredError says what Flush or Close could not deliver in its time.
@@ -346,12 +352,12 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 
 func (p *Producer) undelivered(err error) error {
 	u := &UndeliveredError{Topics: map[string]int{}, Err: err}
-	for name, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		t.mu.Lock()
 		n := t.waitingLocked()
 		t.mu.Unlock()
 		if n > 0 {
-			u.Topics[name] = n
+			u.Topics[t.name] = n
 			u.Messages += n
 		}
 	}
@@ -383,10 +389,11 @@ func (p *Producer) Close(ctx context.Context) error {
 			return fmt.Errorf("the producer is still closing: %w", ctx.Err())
 		}
 	}
-	p.topicsMu.Lock()
+	p.topics.mu.Lock()
 	p.refusing.Store(true)
 	close(p.closing)
-	p.topicsMu.Unlock()
+	p.topics.mu.Unlock()
+	p.bell.ring() // who waits for anything but outcomes waits in vain
 	p.closeErr = p.Flush(ctx)
 	p.tearDown()
 	if err := p.runOut(ctx); err != nil && p.closeErr == nil {
@@ -426,7 +433,7 @@ func (p *Producer) tearDown() {
 	if last := p.cluster.LastError(); last != nil {
 		why = fmt.Errorf("%w, and could not deliver before: %w", ErrClosed, last)
 	}
-	for _, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		t.close(why)
 	}
 	p.sendersMu.Lock()

@@ -25,7 +25,7 @@ func (t *topic) makeRoom(ctx context.Context, full *memory.Account, lane *worker
 		return t.waitForRoom(ctx, lane, o)
 	case DropOldest:
 		t.reportFull(full, lane, n)
-		if t.producer.dropOldest(t, lane) {
+		if t.producer.dropOldest(t, lane, full) {
 			return nil
 		}
 		return fullError(full)

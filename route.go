@@ -139,7 +139,7 @@ func (t *topic) adapt(v *view, size int) choice {
 	at := r.sticky.Load()
 	if at > 0 && int(at-1) < len(v.partitions) && r.left.Add(-int64(size)) > 0 {
 		p := v.partitions[at-1]
-		if (len(v.live) == len(v.partitions) || v.isLive(p.ID)) && p.Limits().HasRoom(size) {
+		if (v.isLive[p.ID] || len(v.live) == 0) && p.Limits().HasRoom(size) {
 			return workerOf(p, uint32(r.turn.Load()))
 		}
 	}
@@ -168,13 +168,4 @@ func (v *view) leastLoaded(least *worker.Partition) *worker.Partition {
 		}
 	}
 	return least
-}
-
-func (v *view) isLive(id int32) bool {
-	for _, live := range v.live {
-		if live == id {
-			return true
-		}
-	}
-	return len(v.live) == 0
 }

@@ -107,9 +107,9 @@ func (p *Producer) Stats() Stats {
 		Topics: map[string]TopicStats{}, Brokers: map[int32]BrokerStats{},
 		Dropped: map[string]int64{}, Refused: map[string]int64{},
 	}
-	for name, t := range p.allTopics() {
+	for _, t := range p.topics.all() {
 		ts := t.stats(s.Brokers)
-		s.Topics[name] = ts
+		s.Topics[t.name] = ts
 		s.Counters.add(ts.Counters)
 		s.Latency = s.Latency.Plus(ts.Latency)
 		addCounts(s.Dropped, ts.Dropped)

@@ -52,6 +52,7 @@ type topic struct {
 type view struct {
 	partitions []*worker.Partition
 	live       []int32 // those whose leader is reachable, as far as is known
+	isLive     []bool  // of each partition, the same: nobody looks through a list for each message
 }
 
 func newTopic(p *Producer, name string, settings *topicSettings) *topic {
@@ -199,7 +200,7 @@ func (t *topic) lead(v *view, known *cluster.Topic) {
 // under the topic's lock, and only then does the view appear: a caller that
 // read "unknown" takes the lock, looks again, and appends behind what was moved.
 func (t *topic) publish(v *view) {
-	v.live = t.reachable(v)
+	t.reach(v)
 	t.mu.Lock()
 	if t.state == TopicClosed {
 		t.mu.Unlock()
@@ -217,19 +218,19 @@ func (t *topic) publish(v *view) {
 	}
 	t.view.Store(v)
 	t.mu.Unlock()
+	t.producer.bell.ring()
 	t.gone(cut)
 	t.reconsider()
 }
 
-// reachable lists the partitions that messages without a key may go to.
-func (t *topic) reachable(v *view) []int32 {
-	live := make([]int32, 0, len(v.partitions))
-	for _, p := range v.partitions {
+// reach fills in the partitions that messages without a key may go to.
+func (t *topic) reach(v *view) {
+	v.live, v.isLive = make([]int32, 0, len(v.partitions)), make([]bool, len(v.partitions))
+	for i, p := range v.partitions {
 		if leader := p.Leader(); leader >= 0 && !t.producer.brokerDown(leader) {
-			live = append(live, p.ID)
+			v.live, v.isLive[i] = append(v.live, p.ID), true
 		}
 	}
-	return live
 }
 
 // reconsider looks which partitions can be reached, and moves the topic's state.
@@ -240,7 +241,8 @@ func (t *topic) reconsider() {
 		t.mu.Unlock()
 		return
 	}
-	seen := &view{partitions: v.partitions, live: t.reachable(v)}
+	seen := &view{partitions: v.partitions}
+	t.reach(seen)
 	t.view.Store(seen)
 	to := TopicReady
 	if len(seen.live) == 0 {
@@ -305,6 +307,7 @@ func (t *topic) learnFault(known *cluster.Topic) {
 	final := !errors.Is(err, ErrUnknownTopic) || (limit > 0 && waited >= limit)
 	t.fatal = final
 	t.mu.Unlock()
+	t.producer.bell.ring()
 	if first {
 		t.producer.emit(t, Event{Kind: EventTopicUnknown, Err: err})
 	}

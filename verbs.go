@@ -90,7 +90,7 @@ func (p *Producer) Batch(ctx context.Context, topic string, msgs ...Message) (Re
 // Topic gives a handle for one topic: the same verbs without the look-up by
 // name, for hot paths.
 func (p *Producer) Topic(name string) (*TopicProducer, error) {
-	t, err := p.topic(name)
+	t, err := p.openTopic(name)
 	if err != nil {
 		return nil, err
 	}
@@ -341,25 +341,15 @@ func (t *topic) waitForPartitions(ctx context.Context) error {
 		defer t.mu.Unlock()
 		return t.view.Load() != nil || t.fatal
 	}
-	closed := false
-	err := poll(ctx, func() bool {
-		select {
-		case <-t.producer.closing:
-			closed = true
-		default:
-		}
-		return closed || known()
-	})
-	if closed {
+	refusing := &t.producer.refusing
+	err := t.producer.await(ctx, func() bool { return refusing.Load() || known() })
+	switch {
+	case err == nil && t.view.Load() != nil:
+		return nil
+	case refusing.Load():
 		return ErrClosed
 	}
-	if err != nil {
-		return t.unprepared(err)
-	}
-	if t.view.Load() == nil {
-		return t.unprepared(nil)
-	}
-	return nil
+	return t.unprepared(err)
 }
 
 // unprepared is the error of a wait for metadata that ended without.
@@ -394,7 +384,7 @@ func (t *topic) because(err error) error {
 func (p *Producer) Prepare(ctx context.Context, topics ...string) error {
 	var list []*topic
 	for _, name := range topics {
-		t, err := p.topic(name)
+		t, err := p.openTopic(name)
 		if err != nil {
 			return err
 		}
@@ -415,7 +405,11 @@ func (p *Producer) Prepare(ctx context.Context, topics ...string) error {
 	for _, t := range list {
 		for _, part := range t.view.Load().partitions {
 			l := part.Lane(0)
-			if err := poll(ctx, func() bool { return l.State() == worker.Ready }); err != nil {
+			err := p.await(ctx, func() bool { return p.refusing.Load() || l.State() == worker.Ready })
+			if p.refusing.Load() {
+				return ErrClosed
+			}
+			if err != nil {
 				return t.unprepared(err)
 			}
 		}

@@ -259,6 +259,8 @@ func (sc *scene) Resolved(l *worker.Lane, b *batch.Batch, free bool) {
 	}
 }
 
+func (sc *scene) Told(*worker.Lane) {}
+
 func (sc *scene) Released(l *worker.Lane, b *batch.Batch) {
 	bytes, messages := b.Charged()
 	b.FreeBytes()

@@ -88,6 +88,9 @@ type Host interface {
 	// says that its bytes may be recycled and credited, and then the batch; else
 	// Released follows when its last attempt has ended.
 	Resolved(l *Lane, b *batch.Batch, free bool)
+	// Told says that the callers of all batches resolved before have been told: the
+	// lane may have passed a Mark.
+	Told(l *Lane)
 	// Released says that the bytes of a batch resolved before may be recycled and credited.
 	Released(l *Lane, b *batch.Batch)
 	// NextID gives an id: the shared one for a lane's first chain, a fresh one

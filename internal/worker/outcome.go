@@ -61,6 +61,9 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 		l.telling.Add(-1)
 		b = next
 	}
+	if out.done > 0 {
+		l.host.Told(l)
+	}
 	for _, e := range append(first, out.events...) {
 		e.Broker = broker
 		l.host.Event(e)

@@ -34,6 +34,7 @@ func (c *crowd) NextID(*Lane, bool) (ID, bool)          { return ID{Producer: c.
 func (c *crowd) Refresh()                               {}
 func (c *crowd) Resized(*Partition, int)                {}
 func (c *crowd) Event(Event)                            {}
+func (c *crowd) Told(*Lane)                             {}
 func (c *crowd) Released(_ *Lane, b *batch.Batch)       { c.free(b) }
 func (c *crowd) SenderFor(_ *Lane, leader int32) Sender { return &c.sender[leader] }
 func (c *crowd) LogEnd(l *Lane, number uint64)          { go l.Noted(number, 0) }

@@ -169,6 +169,8 @@ func (s *scripted) Resolved(l *Lane, b *batch.Batch, free bool) {
 	}
 }
 
+func (s *scripted) Told(*Lane) {}
+
 func (s *scripted) Released(_ *Lane, b *batch.Batch) {
 	s.released++
 	if b.Outstanding != 0 {
