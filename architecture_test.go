@@ -202,7 +202,7 @@ func TestArchitectureSizes(t *testing.T) {
 	// The product's own package is flat, one file for each noun of its API. So is the
 	// gateway's, one for each group of routes: all share the exchange.
 	// A command of the program has one, the large ones several.
-	more := map[string]int{".": 40, "gateway": 32, "cmd/ekaf": 35}
+	more := map[string]int{".": 40, "gateway": 34, "cmd/ekaf": 35}
 	for dir, pkg := range sources(t) {
 		if slices.Contains(vague, path.Base(dir)) {
 			t.Errorf("%s: a package is named for what it owns", dir)
