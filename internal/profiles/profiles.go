@@ -5,6 +5,13 @@
 //	GET /debug/pprof/profile   CPU, for ?seconds=; go tool pprof reads it
 //	GET /debug/pprof/NAME      allocs, block, goroutine, heap, mutex, threadcreate
 //
+// An address becomes answers in three steps:
+//
+//	address ──► Listen ──► listener ──► Serve ──► Handler ─┬─► runtime/metrics
+//	              │ loopback only                          └─► runtime/pprof
+//	              ▼
+//	            refused
+//
 // The command line, which may hold secrets, is not among them. Stacks and types
 // are, so it is served on loopback only.
 package profiles

@@ -3,6 +3,12 @@
 // so it never outlives whoever started it, or on an interrupt.
 //
 //	go run ./broker/cmd -listen 127.0.0.1:0 -topic t:12
+//
+// All but the process itself is [broker.Main]:
+//
+//	flags ──► broker.Main ──► Broker ◄── Kafka protocol ── clients
+//	            ▲    │           ◄── line protocol ─── who counts
+//	  stdin ends┘    └──► stdout: the two addresses
 package main
 
 import (

@@ -2,6 +2,12 @@
 // client by hand, and stops it on Ctrl-C.
 //
 //	go run ./conformance/realkafka/cmd/realkafka --help
+//
+// It is flags around package realkafka:
+//
+//	flags ──► run ──► realkafka.Start ──► Cluster ──► topics ──► addresses, on stdout
+//	                                        │
+//	            Ctrl-C, SIGTERM ──► Close ──┘
 package main
 
 import (
