@@ -103,6 +103,9 @@ func TestEachClientDoesEachRow(t *testing.T) {
 			rows[placement+" "+call] = r
 		}
 	}
+	wide := row() // a request's share of each partition is a record or two
+	wide.Placement, wide.Partitions, wide.Records = load.Explicit, 4000, 20_000
+	rows["wide"] = wide
 	r := row()
 	r.Goroutines = 4
 	rows["goroutines"] = r

@@ -13,21 +13,26 @@ import (
 )
 
 const (
-	requestBytes  = 512 << 10 // a request is shipped when this much waits
-	stickyBytes   = 64 << 10  // unkeyed records stay on a partition this long
-	inFlight      = 5         // requests, as idempotence allows
-	headerBytes   = 61        // of a record batch
-	firstLaneSize = 16 << 10
+	requestBytes   = 512 << 10 // a request is shipped when this much waits
+	stickyBytes    = 64 << 10  // unkeyed records stay on a partition this long
+	usefulBytes    = 32 << 10  // of a batch; lanes that would have less in a request linger
+	lookBytes      = 64 << 10  // between two looks at the clock, of lanes that linger
+	inFlight       = 5         // requests, as idempotence allows
+	headerBytes    = 61        // of a record batch
+	firstLaneSize  = 16 << 10
+	firstLaneLeast = 1 << 10 // of lanes that linger: there are many
 )
 
 // limit is what a producer could cost at best: each value is copied once into
 // the bytes of its batch, each batch gets one CRC32C, each request one writev.
 // It does not retry, refresh metadata, bound anything or spread load: it is a
-// yardstick, not a producer.
+// yardstick, not a producer. Where records are spread over so many partitions that
+// a request's share of each is a few records, they linger as long as the row says,
+// as they do in every client; else the loop would pay for batches of one.
 //
 //	Produce ──► lane.buf (one per partition) ──► ship: header, CRC, writev ──► broker
 //	                   ▲                              │ at most 5 in flight
-//	                   └── empty buffers ◄── read ◄───┘ completions run here
+//	                   └───── depot ◄──── read ◄──────┘ completions run here
 type limit struct {
 	l      *load.Load
 	c      net.Conn
@@ -36,11 +41,17 @@ type limit struct {
 	pid    int64
 
 	lanes   []lane
+	depot   depot
 	pending atomic.Int64 // bytes in all lanes, when locked
 	waiting int          // the same, when not
 	sticky  atomic.Int32 // the lane of unkeyed records
 
+	linger  time.Duration // 0: a request is shipped as soon as it is full
+	shipped atomic.Int64  // when the last request was, in nanoseconds; of loops that linger
+	look    atomic.Int64  // bytes that must wait before the clock is looked at again
+
 	shipping sync.Mutex // guards the following, and the order of requests
+	taken    []*lane    // memory for the lanes of the next request
 	scratch  []byte     // request header and the bytes between batches
 	cuts     []cut
 	vectors  net.Buffers
@@ -51,8 +62,20 @@ type limit struct {
 	ended sync.WaitGroup
 }
 
+// depot is what lanes share: the lanes that have a batch, and the memory that
+// answered batches left, to be filled again by whichever lane opens one next.
+type depot struct {
+	firstSize int // of a batch's memory
+
+	mu    sync.Mutex // guards the following; the reader takes it too
+	open  []*lane
+	spare []parcel
+}
+
 // lane is the open batch of one partition.
 type lane struct {
+	depot *depot
+
 	mu       sync.Mutex // guards the following, when locked
 	buf      []byte     // header and records
 	count    int32
@@ -60,9 +83,6 @@ type lane struct {
 	number   int32 // its partition; never changes
 	sequence int32
 	done     []completion
-
-	answered sync.Mutex // guards the following; the reader takes it too
-	spare    []parcel   // what answered batches left, to be filled again
 }
 
 // completion is told the outcome of n records of one call.
@@ -127,8 +147,14 @@ func openLimit(ctx context.Context, l *load.Load, locked bool) (*limit, error) {
 		l: l, c: c, locked: locked, codec: codec, pid: pid, lanes: make([]lane, l.Partitions),
 		slots: make(chan *shipment, inFlight), sent: make(chan *shipment, inFlight),
 	}
+	m.depot.firstSize = firstLaneSize
+	spread := l.Placement == load.Explicit || l.Placement == load.Keyed
+	if spread && l.Streams() && requestBytes/len(m.lanes) < usefulBytes {
+		m.linger, m.depot.firstSize = l.Linger, firstLaneLeast
+		m.shipped.Store(time.Now().UnixNano())
+	}
 	for i := range m.lanes {
-		m.lanes[i].number = int32(i)
+		m.lanes[i].number, m.lanes[i].depot = int32(i), &m.depot
 	}
 	for range inFlight {
 		m.slots <- new(shipment)
@@ -233,14 +259,30 @@ func (m *limit) acquireSticky() *lane {
 
 // added counts bytes appended and ships when there are enough.
 func (m *limit) added(n int) error {
+	var waits int
 	if m.locked {
-		if m.pending.Add(int64(n)) < requestBytes {
-			return nil
-		}
-	} else if m.waiting += n; m.waiting < requestBytes {
+		waits = int(m.pending.Add(int64(n)))
+	} else {
+		m.waiting += n
+		waits = m.waiting
+	}
+	if waits < requestBytes || m.linger > 0 && !m.due(waits) {
 		return nil
 	}
 	return m.ship(requestBytes)
+}
+
+// due reports whether what waits has lingered: since the request before it, or
+// until half of the row's buffer is full. It seldom looks at the clock.
+func (m *limit) due(waits int) bool {
+	if int64(waits) < m.look.Load() {
+		return false
+	}
+	if waits < m.l.Buffer/2 && time.Now().UnixNano()-m.shipped.Load() < int64(m.linger) {
+		m.look.Store(int64(waits + lookBytes))
+		return false
+	}
+	return true
 }
 
 // append encodes a record at the end of the open batch and returns its bytes.
@@ -272,24 +314,38 @@ func (p *lane) append(key, value []byte) int {
 }
 
 func (p *lane) open() {
-	p.answered.Lock()
-	if n := len(p.spare); n > 0 {
-		p.buf, p.done = p.spare[n-1].buf, p.spare[n-1].done
-		p.spare = p.spare[:n-1]
+	d := p.depot
+	d.mu.Lock()
+	if n := len(d.spare); n > 0 && p.buf == nil {
+		p.buf, p.done = d.spare[n-1].buf, d.spare[n-1].done
+		d.spare = d.spare[:n-1]
 	}
-	p.answered.Unlock()
+	d.open = append(d.open, p)
+	d.mu.Unlock()
 	if p.buf == nil {
-		p.buf = make([]byte, 0, firstLaneSize)
+		p.buf = make([]byte, 0, d.firstSize)
 	}
 	p.buf = p.buf[:headerBytes]
 	p.opened = time.Now().UnixMilli()
 }
 
-// recycle gives back the memory of an answered batch.
-func (p *lane) recycle(buf []byte, done []completion) {
-	p.answered.Lock()
-	p.spare = append(p.spare, parcel{buf: buf, done: done})
-	p.answered.Unlock()
+// take returns the lanes that have a batch, and keeps next for those to come.
+func (d *depot) take(next []*lane) []*lane {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	lanes := d.open
+	d.open = next[:0]
+	return lanes
+}
+
+// recycle takes the memory of answered batches.
+func (d *depot) recycle(answered []parcel) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range answered {
+		p := &answered[i]
+		d.spare = append(d.spare, parcel{buf: p.buf[:0], done: p.done[:0]})
+	}
 }
 
 // complete adds one record of a call to the call's completion in this lane.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -42,6 +43,10 @@ func (m *limit) ship(least int) error {
 		return nil
 	}
 	s := <-m.slots
+	if m.linger > 0 {
+		m.shipped.Store(time.Now().UnixNano())
+		m.look.Store(0)
+	}
 	taken, err := m.take(s)
 	if m.locked {
 		m.pending.Add(int64(-taken))
@@ -65,8 +70,9 @@ func (m *limit) ship(least int) error {
 // bytes of their records.
 func (m *limit) take(s *shipment) (bytes int, err error) {
 	s.parcels = s.parcels[:0]
-	for i := range m.lanes {
-		p := &m.lanes[i]
+	lanes := m.depot.take(m.taken)
+	m.taken = lanes
+	for _, p := range lanes {
 		m.lock(p)
 		if p.count > 0 && err == nil {
 			bytes += len(p.buf) - headerBytes
@@ -163,19 +169,19 @@ func (m *limit) read() {
 			err = answerError(body)
 		}
 		for i := range s.parcels {
-			m.settle(&s.parcels[i], err)
+			s.parcels[i].settle(err)
 		}
+		m.depot.recycle(s.parcels)
 		m.slots <- s
 	}
 }
 
-// settle tells the calls of a batch, and then gives its memory back.
-func (m *limit) settle(p *parcel, err error) {
+// settle tells the calls of a batch.
+func (p *parcel) settle(err error) {
 	for _, d := range p.done {
 		d.fn(d.n, err)
 	}
 	clear(p.done)
-	p.lane.recycle(p.buf[:0], p.done[:0])
 }
 
 // readAnswer reads one answer into body, which it may grow.

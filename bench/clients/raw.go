@@ -42,6 +42,7 @@ func (r *raw) Sync(_ context.Context, i int) error {
 		r.request = append(r.request, part...)
 	}
 	p.buf, p.count = p.buf[:0], 0
+	r.m.taken = r.m.depot.take(r.m.taken)
 	_, err := r.m.c.Write(r.request)
 	if err == nil {
 		r.body, err = readAnswer(r.answers, r.body)
