@@ -57,7 +57,7 @@ func TestARunIsVerifiedAndRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	samples := readResults(t, dir)
-	if len(samples) != 2*2*2 {
+	if len(samples) != 4*2*2 {
 		t.Fatalf("%d samples", len(samples))
 	}
 	var order []string
@@ -67,11 +67,11 @@ func TestARunIsVerifiedAndRecorded(t *testing.T) {
 			t.Errorf("sample %+v", s)
 		}
 	}
-	want := []string{"limit", "franz-go", "franz-go", "limit", "limit", "franz-go", "franz-go", "limit"}
+	want := slices.Repeat([]string{"limit", "franz-go", "franz-go", "limit"}, 4)
 	if !slices.Equal(order, want) {
 		t.Errorf("the clients ran as %v: each round must begin with another", order)
 	}
-	if profiles, _ := filepath.Glob(filepath.Join(dir, "profiles", "*.pprof")); len(profiles) != 4 {
+	if profiles, _ := filepath.Glob(filepath.Join(dir, "profiles", "*.pprof")); len(profiles) != 8 {
 		t.Errorf("profiles are %v", profiles)
 	}
 }

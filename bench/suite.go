@@ -22,7 +22,7 @@ type task struct {
 }
 
 var suites = map[string]suite{
-	"quick":      {of(quickRows), []string{"ekaf", "franz-go", "limit", "limit-locks"}},
+	"quick":      {of(quickRows), []string{"ekaf", "franz-go", "franz-go-pool", "limit"}},
 	"calls":      {of(callRows), []string{"all"}},
 	"sizes":      {of(sizeRows), []string{"all"}},
 	"codecs":     {of(codecRows), []string{"all"}},
@@ -34,7 +34,7 @@ var suites = map[string]suite{
 	"pipe":       {of(pipeRows), []string{"all"}},
 	"real":       {realTasks, []string{"all"}},
 	"gateway":    {gatewayTasks, []string{ekafServe, bareHTTP}},
-	"targets":    {targetTasks, []string{"ekaf", "franz-go", "limit"}},
+	"targets":    {targetTasks, []string{"ekaf", "franz-go", "franz-go-pool", "limit"}},
 	"all":        {of(allRows), []string{"all"}},
 }
 
@@ -74,13 +74,20 @@ func quickRows() []load.Row {
 			rows = append(rows, r)
 		}
 	}
-	return rows
+	return append(rows, ownRow(100, load.Closure))
+}
+
+// ownRow is the standard row with a function of its own for each record.
+func ownRow(size int, call string) load.Row {
+	r := standard()
+	r.ValueBytes, r.Call = size, call
+	return r
 }
 
 func callRows() []load.Row {
 	var rows []load.Row
 	for _, placement := range []string{load.Unkeyed, load.Explicit, load.Keyed} {
-		for _, call := range []string{load.Callback, load.Batch} {
+		for _, call := range []string{load.Callback, load.Closure, load.Func, load.Batch} {
 			r := standard()
 			r.Placement, r.Call = placement, call
 			rows = append(rows, r)

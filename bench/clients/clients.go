@@ -61,6 +61,12 @@ var entries = []Entry{
 	{"raw", newRaw, "a round trip of the same bytes over one socket, by the caller itself: the limit of latency"},
 }
 
+// doneOf is a function for the outcome of one record, of clients to whose messages
+// anything can be tied.
+func doneOf(l *load.Load, i int) func(error) {
+	return func(err error) { l.AckOne(i, err) }
+}
+
 // All lists the clients of this build.
 func All() []Entry { return entries }
 

@@ -103,6 +103,11 @@ func TestEachClientDoesEachRow(t *testing.T) {
 			rows[placement+" "+call] = r
 		}
 	}
+	for _, call := range []string{load.Closure, load.Func} {
+		r := row()
+		r.Call = call
+		rows[call] = r
+	}
 	wide := row() // a request's share of each partition is a record or two
 	wide.Placement, wide.Partitions, wide.Records = load.Explicit, 4000, 20_000
 	rows["wide"] = wide

@@ -85,8 +85,11 @@ func (c *confluent) produce(ctx context.Context, i int, done func(error)) error 
 }
 
 func (c *confluent) Produce(ctx context.Context, from, to int) error {
-	done := func(err error) { c.l.Ack(1, err) }
+	done, each := func(err error) { c.l.Ack(1, err) }, c.l.FuncEach()
 	for i := from; i < to; i++ {
+		if each {
+			done = doneOf(c.l, i)
+		}
 		if err := c.produce(ctx, i, done); err != nil {
 			return err
 		}

@@ -94,14 +94,45 @@ func (e *ekafClient) Produce(ctx context.Context, from, to int) error {
 	if e.l.Call == load.Immediate {
 		return e.produceAtOnce(ctx, from, to)
 	}
+	if e.l.Call == load.Func {
+		return e.produceFuncs(ctx, from, to)
+	}
 	call := []ekaf.Message{{Callback: e.callback}}
+	each := e.l.FuncEach()
 	for i := from; i < to; i++ {
 		e.fill(&call[0], i)
+		if each {
+			call[0].Callback = e.callbackOf(i)
+		}
 		if _, err := e.t.ProduceAsyncBatched(ctx, call...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// callbackOf is a function for the outcome of one message.
+func (e *ekafClient) callbackOf(i int) ekaf.Callback {
+	l := e.l
+	return func(_ ekaf.Ack, err error) { l.AckOne(i, err) }
+}
+
+// produceFuncs gives the function to the call instead of the message.
+func (e *ekafClient) produceFuncs(ctx context.Context, from, to int) error {
+	call := make([]ekaf.Message, 1)
+	for i := from; i < to; i++ {
+		e.fill(&call[0], i)
+		if _, err := e.t.ProduceAsyncBatchedFunc(ctx, e.answerOf(i), call...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answerOf is a function for the outcome of a call of one message.
+func (e *ekafClient) answerOf(i int) func(ekaf.Acked, error) {
+	l := e.l
+	return func(_ ekaf.Acked, err error) { l.AckOne(i, err) }
 }
 
 func (e *ekafClient) produceAtOnce(ctx context.Context, from, to int) error {

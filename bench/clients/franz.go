@@ -50,6 +50,9 @@ func newFranz(_ context.Context, l *load.Load) (Client, error) {
 }
 
 func newFranzPooled(ctx context.Context, l *load.Load) (Client, error) {
+	if !l.Streams() {
+		return nil, ErrNotOffered // a caller that waits could as well keep its Record: the same client again
+	}
 	c, err := newFranz(ctx, l)
 	if err != nil {
 		return nil, err
@@ -68,6 +71,7 @@ func (f *franz) Produce(ctx context.Context, from, to int) error {
 	if f.l.PerCall() > 1 && f.pool == nil {
 		return f.produceSlabs(ctx, from, to)
 	}
+	promise, each := f.promise, f.l.FuncEach()
 	for i := from; i < to; i++ {
 		var r *kgo.Record
 		if f.pool != nil {
@@ -76,9 +80,25 @@ func (f *franz) Produce(ctx context.Context, from, to int) error {
 			r = new(kgo.Record)
 		}
 		f.fill(r, i)
-		f.cl.Produce(ctx, r, f.promise)
+		if each {
+			promise = f.promiseOf(i)
+		}
+		f.cl.Produce(ctx, r, promise)
 	}
 	return nil
+}
+
+// promiseOf is a function for the outcome of one record.
+func (f *franz) promiseOf(i int) func(*kgo.Record, error) {
+	l, pool := f.l, f.pool
+	if pool == nil {
+		return func(_ *kgo.Record, err error) { l.AckOne(i, err) }
+	}
+	return func(r *kgo.Record, err error) {
+		*r = kgo.Record{}
+		pool.Put(r)
+		l.AckOne(i, err)
+	}
 }
 
 // produceSlabs makes the records of a call in one allocation: franz-go has no

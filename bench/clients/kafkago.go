@@ -27,6 +27,9 @@ func newKafkaGo(_ context.Context, l *load.Load) (Client, error) {
 	if l.Measure == load.Downtime {
 		return nil, ErrNotOffered // it gives a batch up after ten attempts
 	}
+	if l.FuncEach() {
+		return nil, ErrNotOffered // one Completion hears of all messages
+	}
 	k := &kafkaGo{l: l, window: newWindow(l.Buffer / max(l.ValueBytes, 1))}
 	k.w = &kafka.Writer{
 		Addr:         kafka.TCP(l.Broker),

@@ -166,8 +166,11 @@ func (m *limit) Produce(_ context.Context, from, to int) error {
 	if m.l.PerCall() > 1 {
 		return m.produceBatches(from, to)
 	}
-	fn := m.l.Ack
+	fn, each := m.l.Ack, m.l.FuncEach()
 	for i := from; i < to; i++ {
+		if each {
+			fn = m.fn(i)
+		}
 		p := m.acquire(i)
 		n := p.append(m.key(i), m.l.Value(i))
 		p.done = append(p.done, completion{fn, i, 1})
@@ -177,6 +180,12 @@ func (m *limit) Produce(_ context.Context, from, to int) error {
 		}
 	}
 	return nil
+}
+
+// fn is a function for the outcome of one record.
+func (m *limit) fn(i int) func(int, error) {
+	l := m.l
+	return func(_ int, err error) { l.AckOne(i, err) }
 }
 
 // produceBatches keeps one completion for each call and lane.

@@ -79,8 +79,11 @@ func (s *saramaClient) message(i int, done func(error)) *sarama.ProducerMessage 
 }
 
 func (s *saramaClient) Produce(ctx context.Context, from, to int) error {
-	done := func(err error) { s.l.Ack(1, err) }
+	done, each := func(err error) { s.l.Ack(1, err) }, s.l.FuncEach()
 	for i := from; i < to; i++ {
+		if each {
+			done = doneOf(s.l, i)
+		}
 		select {
 		case s.p.Input() <- s.message(i, done):
 		case <-ctx.Done():

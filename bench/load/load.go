@@ -103,6 +103,14 @@ func (l *Load) Ack(n int, err error) {
 	}
 }
 
+// AckOne reports the outcome of record i, from a function made for it.
+func (l *Load) AckOne(i int, err error) {
+	if i >= l.Total() && err == nil {
+		err = fmt.Errorf("record %d was never given to the client", i)
+	}
+	l.Ack(1, err)
+}
+
 // Wait waits for the outcomes expected, and fails if one of them is a failure.
 func (l *Load) Wait(ctx context.Context) error {
 	select {

@@ -34,6 +34,8 @@ const (
 	Batch     = "batch"     // one call for BatchSize records, where the client has such a call
 	Multi     = "multi"     // one call for all records, where the client has such a call
 	Immediate = "immediate" // as Callback, without linger
+	Closure   = "closure"   // as Callback, with a function of its own for each record, where the client takes one
+	Func      = "func"      // as Closure, where the client can by the call that takes the function for itself
 )
 
 // BatchSize is the number of records in a Batch call.
@@ -142,6 +144,10 @@ func (r Row) PerCall() int {
 	}
 	return 1
 }
+
+// FuncEach reports whether each record has a function of its own, which knows the
+// record: for a program that must know which of them was acked.
+func (r Row) FuncEach() bool { return r.Call == Closure || r.Call == Func }
 
 // Total is the number of records that the broker must have counted in the end.
 func (r Row) Total() int { return r.Warmup + r.Records }
