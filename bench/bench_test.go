@@ -128,6 +128,16 @@ func TestCheckHoldsThreeCountsTogether(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
+	// Whose broker went away may not know what it took, and send it again.
+	again, down := good, row
+	again.Duplicates, down.Measure = 12, load.Downtime
+	if err := check(Sample{Acked: 100, Sum: 7}, down, again, false); err != nil {
+		t.Errorf("a batch came twice in downtime: %v", err)
+	}
+	again.OutOfOrder = 1
+	if err := check(Sample{Acked: 100, Sum: 7}, down, again, false); err == nil || !strings.Contains(err.Error(), "1 out of order") {
+		t.Errorf("a batch was lost in downtime: %v", err)
+	}
 }
 
 func TestSpreadAndQuantile(t *testing.T) {
@@ -185,8 +195,10 @@ func TestTheTable(t *testing.T) {
 		{client: "other", samples: []Sample{{CPUPerRecord: 100}}},
 		{client: "broken", void: errors.New("it lied"), samples: []Sample{{}}},
 		{client: "small", notOffered: true, samples: []Sample{{NotOffered: true}}},
+		{client: "again", samples: []Sample{{CPUPerRecord: 1, Repeated: 3}, {CPUPerRecord: 1, Repeated: 12}}},
 	})
-	for _, want := range []string{"100B x12 unkeyed callback", "50.0 [40.0-60.0]", "2.00x", "CPU/ekaf", "VOID", "broken is void: it lied", "not offered"} {
+	for _, want := range []string{"100B x12 unkeyed callback", "50.0 [40.0-60.0]", "2.00x", "CPU/ekaf", "VOID", "broken is void: it lied", "not offered",
+		"again sent up to 12 batches a round again"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing from\n%s", want, &out)
 		}

@@ -87,6 +87,11 @@ type Sample struct {
 	WireBytes    float64 `json:"wire_bytes_per_record,omitempty"` // of batches, headers included
 	Exchanges    int64   `json:"requests,omitempty"`              // of any kind, until the first ack
 	BrokerCPU    float64 `json:"broker_cpu_ns_per_record,omitempty"`
+	// Repeated are batches that came again with the producer id and the sequence of
+	// one of the last five, which a Kafka broker answers as it did and drops. A client
+	// may send them whose connection broke before the answer came; where the bench
+	// breaks none, they void the cell.
+	Repeated int64 `json:"repeated_batches,omitempty"`
 
 	NotOffered bool   `json:"not_offered,omitempty"`
 	Void       string `json:"void,omitempty"` // why it does not count

@@ -143,8 +143,18 @@ func printRow(w io.Writer, row load.Row, cells []cell) {
 	for _, c := range cells {
 		if c.void != nil {
 			fmt.Fprintf(w, "  %s is void: %s\n", c.client, strings.ReplaceAll(c.void.Error(), "\n", "; "))
+		} else if n := c.repeated(); n > 0 {
+			fmt.Fprintf(w, "  %s sent up to %d batches a round again, which the broker had and dropped\n", c.client, n)
 		}
 	}
+}
+
+// repeated is the most that the broker had to drop in a round.
+func (c *cell) repeated() (most int64) {
+	for _, s := range c.samples {
+		most = max(most, s.Repeated)
+	}
+	return most
 }
 
 // baseline is the CPU by which a row's other clients are divided.

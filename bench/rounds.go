@@ -100,6 +100,7 @@ func (s *Sample) seen(row load.Row, began, counted broker.Counters) {
 	if row.Measure == load.FirstAck {
 		s.Exchanges = counted.Requests + counted.Others
 	}
+	s.Repeated = counted.Duplicates
 	if counted.Batches > 0 {
 		s.BatchRecords = float64(counted.Records) / float64(counted.Batches)
 		s.Requests = float64(counted.Records) / float64(counted.Requests)
@@ -118,14 +119,18 @@ func check(s Sample, row load.Row, counted broker.Counters, verify bool) error {
 	if counted.Records != int64(row.Total()) {
 		errs = append(errs, fmt.Errorf("the broker counted %d records of %d", counted.Records, row.Total()))
 	}
+	if row.Measure == load.Downtime {
+		counted.Duplicates = 0 // the broker has hung up on purpose; see Sample.Repeated
+	}
 	return errors.Join(append(errs, sound(s, counted, verify))...)
 }
 
 // sound reports what is wrong with what the broker got, but for its number.
 func sound(s Sample, counted broker.Counters, verify bool) error {
 	var errs []error
-	if n := counted.Faults(); n > 0 {
-		errs = append(errs, fmt.Errorf("the broker saw %d batches repeated, out of order or malformed", n))
+	if counted.Faults() > 0 {
+		errs = append(errs, fmt.Errorf("the broker saw %d batches repeated, %d out of order, %d malformed, %d for no partition",
+			counted.Duplicates, counted.OutOfOrder, counted.Malformed, counted.Unknown))
 	}
 	if verify && (counted.VerifiedRecords != counted.Records || counted.ValueSum != s.Sum) {
 		errs = append(errs, errors.New("the broker got other values than were sent"))
