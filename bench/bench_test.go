@@ -222,7 +222,8 @@ func TestEverySuiteHasRowsAndTellsThemApart(t *testing.T) {
 }
 
 func TestTheCommandLineIsChecked(t *testing.T) {
-	for _, args := range [][]string{{"-suite", "nope"}, {"-clients", "nobody"}, {"-row", "no such row"}, {"-rounds", "0"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-suite", "nope"}, {"-clients", "nobody"}, {"-row", "no such row"}, {"-rounds", "0"}, {"-nonsense"},
+		{"-quick", "calls"}, {"-scale", "-1"}, {"-scale", "0"}, {"-scale", "NaN"}, {"-buffer", "-1"}, {"-timeout", "0"}} {
 		if _, _, err := parse(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}

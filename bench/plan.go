@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -68,6 +69,14 @@ func parse(args []string) (plan, tools, error) {
 	fs.StringVar(&o.tools.javaLibs, "java-libs", "", "directory of Kafka's jars, for Java's producer; default: where conformance/realkafka keeps them")
 	if err := fs.Parse(args); err != nil {
 		return p, o.tools, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return p, o.tools, fmt.Errorf("cannot make sense of %q: rows are chosen by -suite and -row", fs.Args())
+	case !(o.scale > 0) || math.IsInf(o.scale, 0): // NaN is not above 0 either
+		return p, o.tools, fmt.Errorf("cannot run with -scale %v: it must be above 0", o.scale)
+	case o.buffer < 0 || p.timeout <= 0:
+		return p, o.tools, errors.New("cannot run: -buffer must not be below 0, and -timeout must be above")
 	}
 	if o.from != "" {
 		p.from = strings.Split(o.from, ",")
