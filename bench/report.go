@@ -74,7 +74,7 @@ func columns(r load.Row) []column {
 	case load.Idle:
 		return holdings
 	case load.Rates:
-		return slices.Concat(rates, costs[:1])
+		return slices.Concat(rates, costs[:1], costs[2:3])
 	case load.Downtime:
 		return costs
 	case load.Pipe:

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/ekaf-go/ekaf/bench/load"
 )
 
@@ -11,11 +13,17 @@ const latencyRounds = 5
 // target compares.
 func targetTasks() []task {
 	var tasks []task
-	tasks = append(tasks, assign(spreadRows())...)
+	for _, t := range assign(spreadRows()) {
+		if t.row == standard() { // where every client is shown
+			t.clients = []string{"ekaf", "all"}
+		}
+		tasks = append(tasks, t)
+	}
 	tasks = append(tasks, assign(largeRows())...)
 	tasks = append(tasks, assign(wideRows())...)
 	tasks = append(tasks, assign(targetCodecRows())...)
-	tasks = append(tasks, assign([]load.Row{crowdRow()}, "ekaf", "franz-go", "limit-locks")...)
+	tasks = append(tasks, assign(thousandRows())...)
+	tasks = append(tasks, assign(goroutineRows(), "ekaf", "franz-go", "franz-go-pool", "limit-locks")...)
 	latency := latencyRows()
 	tasks = append(tasks,
 		task{row: latency[0], clients: []string{"raw", "all"}, rounds: latencyRounds},
@@ -24,12 +32,14 @@ func targetTasks() []task {
 	tasks = append(tasks, assign(firstRows(), "ekaf", "franz-go")...)
 	tasks = append(tasks, assign(stateRows(), "ekaf", "franz-go")...)
 	tasks = append(tasks, assign(pipeRows(), ekafProduce, kcat)...)
+	tasks = append(tasks, assign(originalRows(), "ekaf", "franz-go")...)
 	tasks = append(tasks, assign([]load.Row{kafkaRow()}, "all")...)
 	tasks = append(tasks, gatewayTasks()...)
 	return tasks
 }
 
-// spreadRows are small values over few partitions, in each call and placement.
+// spreadRows are small values over few partitions, in each call and placement:
+// unkeyed and explicit in all sizes, and what differs from them in less.
 func spreadRows() []load.Row {
 	var rows []load.Row
 	for _, call := range []string{load.Callback, load.Batch} {
@@ -46,6 +56,16 @@ func spreadRows() []load.Row {
 			}
 		}
 	}
+	for _, call := range []string{load.Callback, load.Batch} {
+		r := standard()
+		r.Call, r.Placement = call, load.Keyed
+		rows = append(rows, r)
+	}
+	for _, call := range []string{load.Closure, load.Func} {
+		for _, size := range []int{10, 100} {
+			rows = append(rows, ownRow(size, call))
+		}
+	}
 	return rows
 }
 
@@ -57,9 +77,9 @@ func largeRows() []load.Row {
 		r.ValueBytes, r.Partitions, r.Records, r.Warmup = 1000, partitions, 1_500_000, 100_000
 		rows = append(rows, r)
 	}
-	spread := rows[1]
-	spread.Placement = load.Explicit
-	return append(rows, spread)
+	spread, batch := rows[1], rows[1]
+	spread.Placement, batch.Call = load.Explicit, load.Batch
+	return append(rows, spread, batch)
 }
 
 // wideRows are 10,000 partitions.
@@ -73,11 +93,14 @@ func wideRows() []load.Row {
 	return rows
 }
 
+// thousandRows are 1,000 partitions.
+func thousandRows() []load.Row {
+	return slices.DeleteFunc(partitionRows(), func(r load.Row) bool { return r.Partitions != 1_000 })
+}
+
 func targetCodecRows() []load.Row { return codecRows()[1:] }
 
-// crowdRow is 16 goroutines on one producer and two CPUs.
-func crowdRow() load.Row {
-	r := standard()
-	r.Goroutines, r.CPUs = 16, 2
-	return r
+// crowdRows are 16 goroutines on one producer and two CPUs.
+func crowdRows() []load.Row {
+	return slices.DeleteFunc(goroutineRows(), func(r load.Row) bool { return r.CPUs != 2 })
 }

@@ -50,6 +50,10 @@ func TestTargetsAreJudged(t *testing.T) {
 		"no ekaf":         {standard, callback, map[string]Sample{"limit": {CPUPerRecord: 1}}, notRun},
 		"a third": {standard, "callback per message: franz-go",
 			map[string]Sample{"ekaf": {CPUPerRecord: 101}, "franz-go": {CPUPerRecord: 300}}, missed},
+		"a third of the cheaper form": {standard, "callback per message: franz-go",
+			map[string]Sample{"ekaf": {CPUPerRecord: 80}, "franz-go": {CPUPerRecord: 300}, "franz-go-pool": {CPUPerRecord: 210}}, missed},
+		"a function for each": {ownRow(100, load.Func), callback,
+			map[string]Sample{"ekaf": {CPUPerRecord: 121}, "limit": {CPUPerRecord: 50}}, missed},
 		"at least": {many, "sync, 64 callers: records/s",
 			map[string]Sample{"ekaf": {RecordsPerS: 200}, "franz-go": {RecordsPerS: 100}}, met},
 		"too few": {many, "sync, 64 callers: records/s",
@@ -64,6 +68,12 @@ func TestTargetsAreJudged(t *testing.T) {
 		"trips":  {firstRows()[1], "connect to first ack", map[string]Sample{"ekaf": {Trips: 4}}, met},
 		"allocations": {standard, "allocations per record",
 			map[string]Sample{"ekaf": {AllocsPerRecord: 0.004}}, met},
+		"allocations, many partitions": {wideRows()[2], "allocations per record",
+			map[string]Sample{"ekaf": {AllocsPerRecord: 0.23}}, missed},
+		"allocations, the caller's own": {ownRow(10, load.Closure), "allocations per record",
+			map[string]Sample{"ekaf": {AllocsPerRecord: 1.004}}, met},
+		"allocations in downtime": {stateRows()[1], "allocations per record",
+			map[string]Sample{"ekaf": {AllocsPerRecord: 0.01}}, missed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := find(t, judge("targets", told(c.row, c.samples)), c.target, c.row.Name())
@@ -79,7 +89,7 @@ func TestCodecsAreJudgedByTwoRows(t *testing.T) {
 	plain, packed := standard(), targetCodecRows()[0]
 	r := told(plain, map[string]Sample{"ekaf": {CPUPerRecord: 100}, "franz-go": {CPUPerRecord: 500}})
 	r[packed.Name()] = told(packed, map[string]Sample{
-		"ekaf": {CPUPerRecord: 320, WireBytes: 50}, "franz-go": {CPUPerRecord: 700, WireBytes: 49},
+		"ekaf": {CPUPerRecord: 320, WireBytes: 50}, "franz-go": {CPUPerRecord: 700, WireBytes: 49.9},
 	})[packed.Name()]
 	if v := find(t, judge("targets", r), "codec: cost", packed.Name()); v.outcome() != met || v.bound.v != 320 {
 		t.Errorf("cost is %v", v.cells())
@@ -90,6 +100,36 @@ func TestCodecsAreJudgedByTwoRows(t *testing.T) {
 	delete(r[plain.Name()], "franz-go")
 	if v := find(t, judge("targets", r), "codec: cost", packed.Name()); v.outcome() != notRun || !strings.Contains(v.cells()[4], "franz-go was not run") {
 		t.Errorf("cost is %v", v.cells())
+	}
+}
+
+// Of franz-go's two forms the one that is cheaper with the codec counts, with its
+// own cost without.
+func TestCodecsAreHeldAgainstOneForm(t *testing.T) {
+	plain, packed := standard(), targetCodecRows()[0]
+	r := told(plain, map[string]Sample{"ekaf": {CPUPerRecord: 100}, "franz-go": {CPUPerRecord: 500}, "franz-go-pool": {CPUPerRecord: 300}})
+	r[packed.Name()] = told(packed, map[string]Sample{
+		"ekaf": {CPUPerRecord: 401}, "franz-go": {CPUPerRecord: 700}, "franz-go-pool": {CPUPerRecord: 580},
+	})[packed.Name()]
+	if v := find(t, judge("targets", r), "codec: cost", packed.Name()); v.outcome() != missed || v.bound.v != 400 {
+		t.Errorf("cost is %v", v.cells())
+	}
+}
+
+// "Every rival" is those that were run: the verdict must say which.
+func TestAVerdictOnEveryRivalNamesThem(t *testing.T) {
+	one := latencyRows()[0]
+	r := results{}
+	r.add(one, []cell{
+		{client: "ekaf", samples: []Sample{{P50: 1}}},
+		{client: "franz-go", samples: []Sample{{P50: 3}}},
+		{client: "franz-go-pool", samples: []Sample{{}}, notOffered: true},
+		{client: "kafka-go", samples: []Sample{{P50: 2}}},
+		{client: "sarama", samples: []Sample{{P50: 1}}, void: errors.New("it lied")},
+	})
+	v := find(t, judge("targets", r), "sync, one caller: p50, every rival", one.Name())
+	if got, want := v.cells()[4], "kafka-go's is the best of franz-go, kafka-go; not run or void: sarama, confluent"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
 	}
 }
 

@@ -71,16 +71,37 @@ func (r results) median(row load.Row, client string, f figure) value {
 }
 
 // best is the median nearest to the good end among those clients that were run:
-// the least of them, or the most.
+// the least of them, or the most. If none was, it says of the first why.
 func (r results) best(row load.Row, clients []string, f figure, most bool) (best value, whose string) {
-	best.missing = "no rival was run"
-	for _, name := range clients {
+	whose = clients[0]
+	best = r.median(row, whose, f)
+	for _, name := range clients[1:] {
 		v := r.median(row, name, f)
 		if v.missing == "" && (best.missing != "" || (v.v < best.v) != most) {
 			best, whose = v, name
 		}
 	}
 	return best, whose
+}
+
+// among says which of the clients that can do a row were run, and which were not.
+func (r results) among(row load.Row, clients []string) string {
+	var run, not []string
+	for _, name := range clients {
+		c := r[row.Name()][name]
+		switch {
+		case c != nil && c.notOffered || name == javaProducer && !onKafka(row):
+		case r.median(row, name, cpu).missing == "":
+			run = append(run, name)
+		default:
+			not = append(not, name)
+		}
+	}
+	text := "of " + strings.Join(run, ", ")
+	if len(not) > 0 {
+		text += "; not run or void: " + strings.Join(not, ", ")
+	}
+	return text
 }
 
 // outcome says how a target came out in one row.
