@@ -11,6 +11,7 @@ import (
 type part struct {
 	begin, end string
 	http       bool // it has the rows of servers, else those of clients
+	brief      bool // it is a table of few rows, see summary
 	judge      func(results) []verdict
 	note       string // below the rows
 }
@@ -18,35 +19,50 @@ type part struct {
 var parts = []part{
 	{begin: "<!-- written by bench: begin -->", end: "<!-- written by bench: end -->", judge: judgeClients},
 	{begin: "<!-- written by bench: gateway: begin -->", end: "<!-- written by bench: gateway: end -->", http: true, judge: judgeGateway, note: kafboyWas},
+	{begin: "<!-- written by bench: summary: begin -->", end: "<!-- written by bench: summary: end -->", brief: true},
 }
 
-// document replaces those parts of the plan's document of which rows were run.
+// document replaces in the plan's documents the parts that they have, and of which
+// rows were run.
 func (p *plan) document(done results) error {
-	text, err := os.ReadFile(p.doc)
+	for _, name := range strings.Split(p.doc, ",") {
+		if err := p.rewrite(name, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plan) rewrite(name string, done results) error {
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("cannot write the document: %w", err)
 	}
+	found := false
 	for _, part := range parts {
-		tasks, own := part.of(p.tasks, done)
-		if len(own) == 0 {
-			continue
-		}
 		before, rest, begins := bytes.Cut(text, []byte(part.begin))
 		_, after, ends := bytes.Cut(rest, []byte(part.end))
-		if !begins || !ends {
-			return fmt.Errorf("cannot write %s: it lacks the lines %q and %q", p.doc, part.begin, part.end)
+		found = found || begins && ends
+		tasks, own := part.of(p.tasks, done)
+		if !begins || !ends || len(own) == 0 {
+			continue
 		}
 		var b bytes.Buffer
 		b.Write(before)
 		b.WriteString(part.begin + "\n")
-		if err := p.report(&b, part, tasks, own); err != nil {
+		if part.brief {
+			own.summary(&b)
+		} else if err := p.report(&b, part, tasks, own); err != nil {
 			return err
 		}
 		b.WriteString(part.end)
 		b.Write(after)
 		text = b.Bytes()
 	}
-	if err := os.WriteFile(p.doc, text, 0o644); err != nil {
+	if !found {
+		return fmt.Errorf("cannot write %s: it lacks lines such as %q and %q", name, parts[0].begin, parts[0].end)
+	}
+	if err := os.WriteFile(name, text, 0o644); err != nil {
 		return fmt.Errorf("cannot write the document: %w", err)
 	}
 	return nil

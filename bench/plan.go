@@ -64,7 +64,7 @@ func parse(args []string) (plan, tools, error) {
 	fs.StringVar(&p.profile, "cpuprofile", "", "directory for a CPU profile of each sample; times are a little worse then")
 	fs.StringVar(&p.brokers, "brokers", "", "a real cluster, `HOST:PORT[,...]`: the rows of real and targets that name Kafka run on it, and all rows of other suites")
 	fs.StringVar(&o.from, "from", "", "take the samples from these files, comma separated, and run nothing")
-	fs.StringVar(&p.doc, "doc", "", "write targets and tables into this `FILE`, between its markers")
+	fs.StringVar(&p.doc, "doc", "", "write targets and tables into this `FILE[,...]`, between its markers")
 	fs.StringVar(&o.tools.ekafPath, "ekaf", "", "the ekaf program; default: built from the module beside this one")
 	fs.StringVar(&o.tools.javaLibs, "java-libs", "", "directory of Kafka's jars, for Java's producer; default: where conformance/realkafka keeps them")
 	if err := fs.Parse(args); err != nil {

@@ -174,6 +174,11 @@ func TestTheSuiteOfTargetsRunsWhatIsJudged(t *testing.T) {
 			t.Errorf("%s in %s: %s", v.target, v.row, missing)
 		}
 	}
+	var summary bytes.Buffer
+	r.summary(&summary)
+	if n := strings.Count(summary.String(), "–"); n > 1 { // kcat may not be here
+		t.Errorf("the summary lacks rows that the suite runs:\n%s", &summary)
+	}
 }
 
 func TestTheDocumentIsWrittenFromSamples(t *testing.T) {
@@ -213,6 +218,17 @@ func TestTheDocumentIsWrittenFromSamples(t *testing.T) {
 	}
 	if bytes.Contains(text, []byte("old")) || bytes.Count(text, []byte("### Targets")) != 1 {
 		t.Errorf("the old part is still there:\n%s", text)
+	}
+	brief := filepath.Join(dir, "brief.md")
+	if err := os.WriteFile(brief, []byte(parts[2].begin+"\n"+parts[2].end), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"-suite", "targets", "-from", file, "-doc", doc + "," + brief}); err != nil {
+		t.Fatal(err)
+	}
+	short, err := os.ReadFile(brief)
+	if want := "| 12 partitions, a callback for each message | 50 | – | 50 |\n"; err != nil || !bytes.Contains(short, []byte(want)) {
+		t.Errorf("the summary is %v\n%s", err, short)
 	}
 	if err := run(t.Context(), []string{"-suite", "targets", "-from", file, "-doc", file}); err == nil || !strings.Contains(err.Error(), parts[0].begin) {
 		t.Errorf("a document without markers: %v", err)
