@@ -205,6 +205,9 @@ type Access struct {
 
 // Guard is asked about each request of a guarded route before its body is read.
 // An error refuses it: a *StatusError with its own status, any other with 403.
+// About a stream of records it is asked again as records are taken from it, while
+// more of the body is read: records wait up to two seconds for a 429's RetryAfter,
+// and what is refused with anything else than 429 and 503 ends the stream.
 // Routes for probes (/healthz, /readyz) are not guarded. Default: all are let in.
 func Guard(hook func(*Access) error) Option { return func(s *settings) { s.guard = hook } }
 

@@ -226,6 +226,9 @@ func (s *stream) write() {
 		for i := range entries {
 			x.charged += entries[i].charged // so that it is given back whatever happens
 		}
+		if f := s.askAgain(sent); f != nil {
+			s.turnAway(entries, f)
+		}
 		x.produceEntries(entries)
 		x.out = x.out[:0]
 		for i := range entries {
@@ -249,6 +252,48 @@ func (s *stream) write() {
 		return
 	}
 	_ = s.rc.SetWriteDeadline(time.Time{}) // the connection may serve more requests
+}
+
+// Who opened a stream may be asked about again each time that records are taken
+// from it: credentials expire or are taken away, and rates are of requests.
+const (
+	askedFor     = time.Second     // how long the answer at the beginning is good
+	turnPatience = 2 * time.Second // how long records wait for their turn under a rate
+)
+
+// askAgain asks the guard whether what was taken may be produced. Under a rate the
+// records wait for their turn, while more gather that go with the next: so a rate
+// bounds the calls of the producer, and not the records, as for requests.
+func (s *stream) askAgain(sent bool) *StatusError {
+	x := s.x
+	if x.h.settings.guard == nil || !sent && time.Since(x.began) < askedFor {
+		return nil
+	}
+	for until := time.Now().Add(turnPatience); ; {
+		f := x.askGuard()
+		if f == nil || f.Status != http.StatusTooManyRequests || f.RetryAfter <= 0 || time.Now().Add(f.RetryAfter).After(until) {
+			return f
+		}
+		turn := time.NewTimer(f.RetryAfter)
+		select {
+		case <-turn.C:
+		case <-x.r.Context().Done():
+			turn.Stop()
+			return f
+		}
+	}
+}
+
+// turnAway refuses what was taken. Unless it may be tried again, nothing more is read.
+func (s *stream) turnAway(entries []v3Entry, f *StatusError) {
+	for i := range entries {
+		if entries[i].fault == nil {
+			entries[i].fault = f
+		}
+	}
+	if f.Status != http.StatusTooManyRequests && f.Status != http.StatusServiceUnavailable {
+		s.hangUp()
+	}
 }
 
 func (x *exchange) appendV3Answer(out []byte, e *v3Entry) []byte {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekaf-go/ekaf"
@@ -219,6 +220,101 @@ func TestStreamWithoutRecords(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// TestStreamEndsWithItsCredentials: what is taken away from a client, or expires, is
+// so for the streams that it has open.
+func TestStreamEndsWithItsCredentials(t *testing.T) {
+	var status atomic.Int32
+	d := open(t, behind{gateway: []gateway.Option{gateway.Guard(func(*gateway.Access) error {
+		if s := status.Load(); s != 0 {
+			return &gateway.StatusError{Status: int(s), Message: "not any more"}
+		}
+		return nil
+	})}})
+	s := serveStreams(t, d)
+	for refused, code := range map[int]int{401: 40101, 403: 40301} {
+		status.Store(0)
+		before, err := d.cluster.Consume("events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := dialStream(t, s)
+		c.chunk("{" + at + "}")
+		body := c.answer()
+		wantLine(t, body, v3Acked(0, len(before), ""))
+		status.Store(503)
+		c.chunk("{" + at + "}")
+		wantLine(t, body, v3Failed(503, "not any more"))
+		status.Store(int32(refused))
+		c.chunk("{" + at + "}")
+		wantLine(t, body, v3Failed(code, "not any more"))
+		if rest, err := io.ReadAll(body); err != nil || len(rest) > 0 {
+			t.Errorf("the stream went on with %q (%v)", rest, err)
+		}
+	}
+	s.Close()
+	if messages, err := d.cluster.Consume("events"); err != nil || len(messages) != 2 {
+		t.Errorf("a consumer sees %d records (%v)", len(messages), err)
+	}
+}
+
+// TestStreamIsHeldToItsRate: records wait for their turn, gather meanwhile, and are
+// refused where the turn is too far away.
+func TestStreamIsHeldToItsRate(t *testing.T) {
+	var every atomic.Int64
+	every.Store(int64(500 * time.Millisecond))
+	var next time.Time
+	asked := 0
+	b := behind{gateway: []gateway.Option{gateway.Guard(func(*gateway.Access) error {
+		if wait := time.Until(next); wait > 0 {
+			return &gateway.StatusError{Status: 429, Message: "too often", RetryAfter: wait}
+		}
+		asked++
+		next = time.Now().Add(time.Duration(every.Load()))
+		return nil
+	})}}
+	bubble(t, b, func(t *testing.T, d *door) {
+		body, feed := io.Pipe()
+		r := request("POST "+v3Records, "", "Content-Type", "application/json")
+		r.Body, r.ContentLength = body, -1
+		w, done, began := httptest.NewRecorder(), make(chan struct{}), time.Now()
+		go func() {
+			defer close(done)
+			d.ServeHTTP(w, r)
+		}()
+		const record = `{"timestamp":"2000-01-01T00:00:00Z"}`
+		put := func(record string) {
+			if _, err := io.WriteString(feed, record); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		put(record) // goes at once
+		time.Sleep(100 * time.Millisecond)
+		for range 11 { // the first of them waits, all others gather
+			put(record)
+		}
+		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
+		if acked := strings.Count(w.Body.String(), `"error_code":200`); acked != 12 || asked != 3 {
+			t.Errorf("%d acked, let in %d times: %s", acked, asked, w.Body)
+		}
+		time.Sleep(800 * time.Millisecond)
+		every.Store(int64(time.Minute))
+		put(record)
+		put(record)
+		if !strings.HasSuffix(w.Body.String(), v3Failed(429, "too often")) || time.Since(began) != 2*time.Second {
+			t.Errorf("after %v: %s", time.Since(began), w.Body)
+		}
+		if err := feed.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+		if n := len(d.consumed("events", 13)); n != 13 {
+			t.Errorf("a consumer sees %d records", n)
+		}
+	})
 }
 
 // TestStreamWhileKafkaIsAway: records of a stream have the deadline of any that
