@@ -68,6 +68,9 @@ func (p *Producer) complete(b *batch.Batch, recycle bool) {
 	deferred := false
 	entries := b.Entries()
 	for i, e := range entries {
+		if e.Done == nil {
+			continue // its caller has gone
+		}
 		if e.Done.Inline() {
 			entries[i].Done = nil
 			e.Done.Complete(e, &b.Acked)

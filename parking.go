@@ -1,6 +1,8 @@
 package ekaf
 
 import (
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -15,6 +17,8 @@ type parking struct {
 	topic *topic
 	pages []*page
 	n     int
+	born  uint64      // pages so far
+	index batch.Index // of many pages whose callers give up
 }
 
 // page is a batch used as memory, with the runs of messages in it.
@@ -108,6 +112,8 @@ func (k *parking) page(m *batch.Message) *page {
 		}
 	}
 	pg := &page{batch: k.topic.newPage(m)}
+	k.born++
+	pg.batch.Ordinal = k.born
 	k.pages = append(k.pages, pg)
 	return pg
 }
@@ -116,7 +122,7 @@ func (k *parking) page(m *batch.Message) *page {
 // limits: they were accepted. Each page's memory goes back once it is moved.
 func (k *parking) moveTo(v *view) {
 	pages := k.pages
-	k.pages, k.n = nil, 0
+	k.pages, k.n, k.index = nil, 0, batch.Index{}
 	for _, pg := range pages {
 		k.movePage(pg, v)
 		k.release(pg.batch)
@@ -125,7 +131,6 @@ func (k *parking) moveTo(v *view) {
 
 func (k *parking) movePage(pg *page, v *view) {
 	entries := pg.batch.Entries()
-	gone := pg.batch.WithdrawnSet()
 	runs := pg.runs
 	index, entry := int32(0), 0
 	mover := mover{topic: k.topic, view: v}
@@ -142,7 +147,7 @@ func (k *parking) movePage(pg *page, v *view) {
 		if entry < len(entries) && entries[entry].First <= index {
 			done, arg = entries[entry].Done, entries[entry].Arg+index-entries[entry].First
 		}
-		if !gone[index] {
+		if !pg.batch.IsWithdrawn(index) {
 			mover.put(m, runs[0], done, arg)
 		}
 		index++
@@ -165,7 +170,7 @@ func (k *parking) release(b *batch.Batch) {
 func (k *parking) fail(err error) (failed int) {
 	pages := k.pages
 	failed = k.n
-	k.pages, k.n = nil, 0
+	k.pages, k.n, k.index = nil, 0, batch.Index{}
 	k.topic.failures.count(err, failed)
 	for _, pg := range pages {
 		b := pg.batch
@@ -187,23 +192,31 @@ func (k *parking) fail(err error) (failed int) {
 // places are free at once, and the memory of a page that holds no other message:
 // calls that give up one after another must not fill the buffer with nothing.
 func (k *parking) withdraw(done batch.Completer) (args []int32) {
-	kept := k.pages[:0]
-	for _, pg := range k.pages {
-		taken := pg.batch.WithdrawAll(done)
+	first, last, through := k.index.Span(done, len(k.pages), func(i int) *batch.Batch { return k.pages[i].batch })
+	args = k.withdrawBetween(first, last, done, args)
+	args = k.withdrawBetween(through+1, k.born, done, args)
+	k.n -= len(args)
+	return args
+}
+
+// withdrawBetween is withdraw for the pages of some ordinals.
+func (k *parking) withdrawBetween(first, last uint64, done batch.Completer, args []int32) []int32 {
+	i := sort.Search(len(k.pages), func(i int) bool { return k.pages[i].batch.Ordinal >= first })
+	for i < len(k.pages) && k.pages[i].batch.Ordinal <= last {
+		b := k.pages[i].batch
+		taken := b.WithdrawAll(done)
 		args = append(args, taken...)
-		if _, all := pg.batch.Withdrawn(); all && len(taken) > 0 {
-			k.release(pg.batch)
+		if _, all := b.Withdrawn(); all && len(taken) > 0 {
+			k.release(b)
+			k.pages = slices.Delete(k.pages, i, i+1)
 			continue
 		}
 		if n := int64(len(taken)); k.topic.messages != nil && n > 0 {
 			k.topic.messages.Credit(n)
-			pg.batch.AddCharge(0, -n)
+			b.AddCharge(0, -n)
 		}
-		kept = append(kept, pg)
+		i++
 	}
-	clear(k.pages[len(kept):])
-	k.pages = kept
-	k.n -= len(args)
 	return args
 }
 

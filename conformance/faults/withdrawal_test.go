@@ -18,6 +18,7 @@ func withdrawals() []scenario {
 		{name: "a call that ends while its request is on the wire says MaybeWritten", run: leftOnTheWire, options: singly},
 		{name: "calls withdrawn from the middle of a batch leave the others and their offsets alone", run: withdrawnMiddle,
 			options: []ekaf.Option{ekaf.BatchRecords(100)}},
+		{name: "calls by the thousand end at once", run: withdrawnHerd, options: []ekaf.Option{ekaf.BatchRecords(50)}},
 		{name: "a call of many messages is withdrawn as a whole", run: withdrawnMany, options: []ekaf.Option{ekaf.BatchRecords(3)}},
 		{name: "a call whose context is over already sends nothing", run: overAlready},
 		{name: "calls end at every moment around their request", run: leaveAtEveryMoment, options: singly},
@@ -131,6 +132,32 @@ func withdrawnMiddle(s *stage) {
 	s.check(s.kafka.StartBroker(0))
 	s.check(s.kafka.Network(0).Heal())
 	calls.Wait()
+}
+
+// withdrawnHerd: before the topic is known, and during an outage.
+func withdrawnHerd(s *stage) {
+	for range 2 {
+		s.check(s.kafka.StopBroker(0))
+		ctx, cancel := context.WithTimeout(s.Context(), 10*time.Second)
+		var calls sync.WaitGroup
+		for i := range 2000 {
+			calls.Go(func() {
+				_, err := s.callWith(ctx, string(rune('a'+i%8)), 1)
+				s.expectWithdrawn(err)
+			})
+			if i%90 == 0 {
+				s.send("stays", 1)
+			}
+			time.Sleep(2 * time.Millisecond) // so that they lie in many pages
+		}
+		calls.Wait()
+		cancel()
+		s.check(s.kafka.StartBroker(0))
+		s.flush()
+	}
+	if acked := s.acked(); acked != 46 {
+		s.Errorf("%d messages were acked, want 46", acked)
+	}
 }
 
 func withdrawnMany(s *stage) {

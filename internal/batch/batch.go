@@ -25,8 +25,8 @@ type Completer interface {
 
 // Entry is a run of records with one completer.
 type Entry struct {
-	Done      Completer
-	First     int32 // index of the run's first record in the batch
+	Done      Completer // nil: taken out, as its caller has gone
+	First     int32     // index of the run's first record in the batch
 	Count     int32
 	Arg       int32 // the completer's own: the index of the first message in its call
 	TimeDelta int32 // the first record's timestamp less the batch's base, in milliseconds
@@ -129,8 +129,13 @@ type Batch struct {
 	Left, Free bool
 	// Next links batches whose callers are to be told.
 	Next *Batch
-	// withdrawn marks records to be left out at close.
-	withdrawn []int32
+	// withdrawn marks records to be left out before it is sent, a bit for each; gone
+	// is how many.
+	withdrawn []uint64
+	gone      int32
+	// searches counts the looks for a completer; finder speeds them up once they are many.
+	searches int
+	finder   *finder
 	// Compressing: the pool has it; Packed: it went through the pool.
 	Compressing bool
 	Packed      bool
@@ -152,7 +157,7 @@ func New(now time.Time) *Batch {
 	return b
 }
 
-// Count is the number of records, those withdrawn included until Close.
+// Count is the number of records, those withdrawn included until they are left out.
 func (b *Batch) Count() int { return int(b.count) }
 
 // Outcomes is the number of records whose callers hear of its outcome. Those of a
@@ -161,11 +166,11 @@ func (b *Batch) Outcomes() int {
 	if b.Expired {
 		return 0
 	}
-	return int(b.count) + b.Told
+	return b.Live() + b.Told
 }
 
 // Live is the number of records that are not withdrawn.
-func (b *Batch) Live() int { return int(b.count) - len(b.withdrawn) }
+func (b *Batch) Live() int { return int(b.count - b.gone) }
 
 // Size is the batch's size on the wire if it is not compressed.
 func (b *Batch) Size() int { return b.size }
@@ -180,7 +185,8 @@ func (b *Batch) MaxTime() int64 { return b.maxTime }
 // noTime is the largest timestamp of no record.
 const noTime = math.MinInt64
 
-// Entries are the completions, in the order of their records.
+// Entries are the completions, in the order of their records; of those taken out the
+// completer is nil.
 func (b *Batch) Entries() []Entry { return b.entries }
 
 // Charged is what the batch holds of its account, in bytes and in messages.

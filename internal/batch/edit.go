@@ -5,55 +5,38 @@ import (
 	"fmt"
 )
 
-// Withdraw marks n records from first on to be left out when the batch is
-// closed: they were never on the wire, and now never will be. Their completions
-// are taken out at once. Only for an open batch.
-func (b *Batch) Withdraw(first, n int32) {
-	for i := first; i < first+n; i++ {
-		b.withdrawn = append(b.withdrawn, i)
-	}
-	kept := b.entries[:0]
-	for _, e := range b.entries {
-		if e.First < first || e.First >= first+n {
-			kept = append(kept, e)
-		}
-	}
-	clear(b.entries[len(kept):])
-	b.entries = kept
-}
-
-// Withdrawn reports whether records are marked, and whether these are all.
-func (b *Batch) Withdrawn() (some, all bool) {
-	return len(b.withdrawn) > 0, len(b.withdrawn) == int(b.count)
-}
-
-// WithdrawAll withdraws the records of one completer and answers their indexes in its call.
+// WithdrawAll marks the records of one completer to be left out before the batch is
+// sent: they were never on the wire, and now never will be. Their completions are
+// taken out at once. It answers their indexes in their call.
 func (b *Batch) WithdrawAll(done Completer) (args []int32) {
-	for _, e := range b.find(done) {
-		b.Withdraw(e.First, e.Count)
+	for _, e := range b.takeOut(done) {
 		for i := range e.Count {
+			b.withdraw(e.First + i)
 			args = append(args, e.Arg+i)
 		}
 	}
 	return args
 }
 
-// WithdrawnSet is the set of the records marked, nil for none.
-func (b *Batch) WithdrawnSet() map[int32]bool {
-	if len(b.withdrawn) == 0 {
-		return nil
+func (b *Batch) withdraw(index int32) {
+	for len(b.withdrawn) <= int(index/64) {
+		b.withdrawn = append(b.withdrawn, 0)
 	}
-	marked := make(map[int32]bool, len(b.withdrawn))
-	for _, i := range b.withdrawn {
-		marked[i] = true
-	}
-	return marked
+	b.withdrawn[index/64] |= 1 << (index % 64)
+	b.gone++
+}
+
+// Withdrawn reports whether records are marked, and whether these are all.
+func (b *Batch) Withdrawn() (some, all bool) { return b.gone > 0, b.gone == b.count }
+
+// IsWithdrawn reports whether a record is marked.
+func (b *Batch) IsWithdrawn(index int32) bool {
+	return int(index/64) < len(b.withdrawn) && b.withdrawn[index/64]&(1<<(index%64)) != 0
 }
 
 // WithoutWithdrawn gives the batch without the marked records.
 func (b *Batch) WithoutWithdrawn() *Batch {
-	marked := b.WithdrawnSet()
-	return b.Extract(func(i int32) bool { return !marked[i] })
+	return b.Extract(func(i int32) bool { return !b.IsWithdrawn(i) })
 }
 
 // Extract copies the records that keep names, with their completions, into a
@@ -90,7 +73,7 @@ func (b *Batch) Extract(keep func(index int32) bool) *Batch {
 // copyEntry gives the record at of this batch the completion that covered it
 // before, joining it to the run that ended one record earlier with the same timestamp.
 func (b *Batch) copyEntry(e *Entry, old, at int32) {
-	if e == nil {
+	if e == nil || e.Done == nil {
 		return
 	}
 	arg := e.Arg + (old - e.First)
@@ -145,29 +128,11 @@ func (b *Batch) Each(visit func(m *Message)) {
 // Chunks counts the chunks, for tests.
 func (b *Batch) Chunks() int { return len(b.chunks) }
 
-// find lists the completions of one completer. It must be one of pointers: only
-// calls are looked for, never plain functions, which cannot be compared.
-func (b *Batch) find(done Completer) (found []Entry) {
-	for _, e := range b.entries {
-		if e.Done == done {
-			found = append(found, e)
-		}
-	}
-	return found
-}
-
 // Forget takes the completions of one completer out and counts their records.
 func (b *Batch) Forget(done Completer) (records int) {
-	kept := b.entries[:0]
-	for _, e := range b.entries {
-		if e.Done == done {
-			records += int(e.Count)
-			continue
-		}
-		kept = append(kept, e)
+	for _, e := range b.takeOut(done) {
+		records += int(e.Count)
 	}
-	clear(b.entries[len(kept):])
-	b.entries = kept
 	return records
 }
 
@@ -181,7 +146,7 @@ func (b *Batch) Detach() *Batch {
 	// Copied: either list may lie in its own batch.
 	told.entries = append(told.entries, b.entries...)
 	clear(b.entries)
-	b.entries = b.entries[:0]
+	b.entries, b.finder = b.entries[:0], nil
 	told.Move(Sealed)
 	told.Move(Failed)
 	return told
@@ -211,15 +176,19 @@ func (b *Batch) Inherit(from *Batch) {
 // index has in another batch.
 func (b *Batch) CopyEntries(from *Batch) {
 	for _, e := range from.entries {
-		b.PutEntry(e)
+		if e.Done != nil {
+			b.PutEntry(e)
+		}
 	}
 }
 
 // ShareEntries answers all completions of another batch with the first record's outcome.
 func (b *Batch) ShareEntries(from *Batch) {
 	for _, e := range from.entries {
-		e.First = 0
-		b.PutEntry(e)
+		if e.Done != nil {
+			e.First = 0
+			b.PutEntry(e)
+		}
 	}
 	b.Shared = true
 }

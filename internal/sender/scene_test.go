@@ -252,7 +252,9 @@ func (sc *scene) Resolved(l *worker.Lane, b *batch.Batch, free bool) {
 		sc.Released(l, b)
 	}
 	for _, e := range b.Entries() {
-		e.Done.Complete(e, &b.Acked)
+		if e.Done != nil {
+			e.Done.Complete(e, &b.Acked)
+		}
 	}
 	if free {
 		b.Recycle()

@@ -176,7 +176,7 @@ func (l *Lane) Waiting() (messages int, bytes int64) {
 func (l *Lane) waiting() (messages int, bytes int64) {
 	count := func(b *batch.Batch) {
 		held, _ := b.Charged()
-		messages, bytes = messages+b.Count(), bytes+held
+		messages, bytes = messages+b.Live(), bytes+held
 	}
 	for i := range l.queue.len() {
 		count(l.queue.at(i))

@@ -34,12 +34,7 @@ func (l *Lane) adopt(made, from *batch.Batch) {
 
 // swap puts batches in the place of one that is in the queue, and frees it.
 func (l *Lane) swap(b *batch.Batch, made ...*batch.Batch) {
-	for i := range l.queue.len() {
-		if l.queue.at(i) == b {
-			l.queue.set(i, made...)
-			break
-		}
-	}
+	l.queue.set(l.queue.place(b), made...)
 	l.discard(b)
 }
 
@@ -102,23 +97,12 @@ type Withdrawal struct {
 func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	l.mu.Lock()
 	if b := l.open; b != nil {
-		w.Withdrawn = append(w.Withdrawn, b.WithdrawAll(done)...)
+		w.Withdrawn = b.WithdrawAll(done)
 		l.creditWithdrawn(b, len(w.Withdrawn))
 	}
-	for i := 0; i < l.queue.len(); i++ {
-		b := l.queue.at(i)
-		if !l.withdraws(b) {
-			w.OnTheWire += b.Forget(done)
-			continue
-		}
-		taken := b.WithdrawAll(done)
-		w.Withdrawn = append(w.Withdrawn, taken...)
-		// The pool reads the bytes of one that it has, and knows of no mark: it
-		// is rebuilt when the pool is done with it (Prepare).
-		if len(taken) > 0 && !b.Compressing && l.rebuild(i) {
-			i--
-		}
-	}
+	first, last, through := l.queue.index.Span(done, l.queue.len(), l.queue.at)
+	l.withdrawBetween(first, last, done, &w)
+	l.withdrawBetween(through+1, l.ordinal, done, &w)
 	out := outcomes{lane: l}
 	if l.settle(&out); out.done == 0 {
 		l.unlock() // and no more: in an outage thousands give up within a back-off
@@ -126,6 +110,29 @@ func (l *Lane) Withdraw(done batch.Completer) (w Withdrawal) {
 	}
 	l.finish(&out)
 	return w
+}
+
+// withdrawBetween is Withdraw for the closed batches of some ordinals.
+func (l *Lane) withdrawBetween(first, last uint64, done batch.Completer, w *Withdrawal) {
+	for i := l.queue.search(first); i < l.queue.len() && l.queue.at(i).Ordinal <= last; i++ {
+		b := l.queue.at(i)
+		if !l.withdraws(b) {
+			w.OnTheWire += b.Forget(done)
+			continue
+		}
+		taken := b.WithdrawAll(done)
+		if len(taken) == 0 {
+			continue
+		}
+		w.Withdrawn = append(w.Withdrawn, taken...)
+		l.leaveGap(b)
+		l.creditPlaces(b, len(taken))
+		// The pool reads the bytes of one that it has, and knows of no mark: what is
+		// to be done with it waits until the pool is done with it (Prepare).
+		if !b.Compressing && l.trim(i) {
+			i--
+		}
+	}
 }
 
 // leave ends a change that batches left the queue by. Behind them may lie some that
@@ -153,17 +160,24 @@ func (l *Lane) creditWithdrawn(b *batch.Batch, n int) {
 		l.discard(b)
 		return
 	}
+	l.creditPlaces(b, n)
+}
+
+// creditPlaces gives back the places of withdrawn messages.
+func (l *Lane) creditPlaces(b *batch.Batch, n int) {
 	if m := l.Partition.limits.Messages; m != nil {
 		m.Credit(int64(n))
 		b.AddCharge(0, -int64(n))
 	}
 }
 
-// rebuild takes the withdrawn records out of a closed batch. It reports whether
-// the batch left the queue.
-func (l *Lane) rebuild(i int) (gone bool) {
+// trim looks at a closed batch of which records are withdrawn. They are left out when
+// it is taken to be sent, or before, where they are half of it or more: so it holds
+// no more memory for nothing than for what is left, and to leave them out costs no
+// more, in sum, than to put them in, however many give up one by one. It reports
+// whether the batch left the queue.
+func (l *Lane) trim(i int) (gone bool) {
 	b := l.queue.at(i)
-	l.leaveGap(b)
 	if _, all := b.Withdrawn(); all {
 		l.queue.remove(i)
 		if i < l.next {
@@ -172,11 +186,19 @@ func (l *Lane) rebuild(i int) (gone bool) {
 		l.discard(b)
 		return true
 	}
+	if 2*b.Live() <= b.Count() {
+		l.rebuild(i)
+	}
+	return false
+}
+
+// rebuild takes the withdrawn records out of a closed batch that stays in the queue.
+func (l *Lane) rebuild(i int) {
+	b := l.queue.at(i)
 	made := b.WithoutWithdrawn()
 	l.adopt(made, b)
 	l.queue.set(i, made)
 	l.discard(b)
-	return false
 }
 
 // Expire fails what has waited longer than the delivery timeout. What was never

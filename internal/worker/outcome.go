@@ -25,7 +25,7 @@ func (o *outcomes) retry(b *batch.Batch, err error) {
 }
 
 func (o *outcomes) dropped(b *batch.Batch, err error) {
-	o.events = append(o.events, Event{Kind: EventDropped, Lane: o.lane, Messages: b.Count(), Err: err})
+	o.events = append(o.events, Event{Kind: EventDropped, Lane: o.lane, Messages: b.Live(), Err: err})
 }
 
 func (o *outcomes) event(kind EventKind, messages int, err error) {

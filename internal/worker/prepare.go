@@ -35,22 +35,11 @@ func (l *Lane) Prepare(b *batch.Batch) (fault error) {
 	if made != b {
 		l.putMassaged(b, made, &out)
 	} else if some, _ := b.Withdrawn(); some {
-		l.rebuildWithdrawn(b)
+		l.trim(l.queue.place(b))
 	}
 	l.settle(&out)
 	l.finish(&out)
 	return fault
-}
-
-// rebuildWithdrawn takes out what was withdrawn while the pool had the batch. What
-// is left goes to the pool once more.
-func (l *Lane) rebuildWithdrawn(b *batch.Batch) {
-	for i := range l.queue.len() {
-		if l.queue.at(i) == b {
-			l.rebuild(i)
-			return
-		}
-	}
 }
 
 // massage runs the hook on a batch's messages.

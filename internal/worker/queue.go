@@ -1,12 +1,17 @@
 package worker
 
-import "github.com/ekaf-go/ekaf/internal/batch"
+import (
+	"sort"
+
+	"github.com/ekaf-go/ekaf/internal/batch"
+)
 
 // queue holds a lane's closed batches without an outcome, oldest first.
 type queue struct {
 	items []*batch.Batch
 	head  int
 	few   [2]*batch.Batch // room for a short one
+	index batch.Index     // of a long one whose callers give up
 }
 
 func (q *queue) len() int              { return len(q.items) - q.head }
@@ -17,6 +22,20 @@ func (q *queue) push(b *batch.Batch) {
 		q.items = q.few[:0]
 	}
 	q.items = append(q.items, b)
+}
+
+// search is the index of the first batch from an ordinal on.
+func (q *queue) search(ordinal uint64) int {
+	return sort.Search(q.len(), func(i int) bool { return q.at(i).Ordinal >= ordinal })
+}
+
+// place is the index of a batch that is in the queue. Halves have one ordinal.
+func (q *queue) place(b *batch.Batch) int {
+	i := q.search(b.Ordinal)
+	for q.at(i) != b {
+		i++
+	}
+	return i
 }
 
 // set puts other batches in the place of the one at i: halves, or what is left of it.
@@ -49,6 +68,9 @@ func (q *queue) pop() *batch.Batch {
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0
+	}
+	if len(q.items) == 0 {
+		q.index = batch.Index{} // it keeps nobody's call alive
 	}
 	return b
 }

@@ -162,7 +162,9 @@ func (s *scripted) Resolved(l *Lane, b *batch.Batch, free bool) {
 		s.free(b)
 	}
 	for _, e := range b.Entries() {
-		e.Done.Complete(e, &b.Acked)
+		if e.Done != nil {
+			e.Done.Complete(e, &b.Acked)
+		}
 	}
 	if free {
 		b.Recycle()

@@ -102,6 +102,11 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 	if !l.sendableAt(now) {
 		return a, false, false
 	}
+	if some, _ := l.queue.at(l.next).Withdrawn(); some {
+		if l.rebuild(l.next); l.prepares() {
+			return a, false, false // the pool has it next
+		}
+	}
 	b := l.queue.at(l.next)
 	size := b.WireSize()
 	if size > room {
