@@ -10,9 +10,33 @@ import (
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
 
-// producerStateMargin is how much younger than the broker's expiry (24 hours by
-// default) an id's last timestamp must be for a resend to be safe.
-const producerStateMargin = 12 * time.Hour
+// assumedExpiry is when brokers forget a producer id where they do not say: Kafka's
+// default. Where they say more, no more than this is relied on.
+const assumedExpiry = 24 * time.Hour
+
+// assumedLifetime is the lifetime that goes with it.
+var assumedLifetime = lifetimeOf(assumedExpiry)
+
+// lifetimeOf is how old an id's last timestamp may be for a resend to be safe. Half
+// of the expiry is left for clocks that differ, and for what the resend takes.
+func lifetimeOf(expiry time.Duration) time.Duration { return min(expiry, assumedExpiry) / 2 }
+
+// learnExpiry asks the brokers, once, when they forget producer ids. An
+// administrator may have set less than the default, and what is sent again after
+// that would be there twice.
+func (p *Producer) learnExpiry() {
+	expiry, err := p.cluster.ProducerExpiry(p.ctx)
+	if err != nil {
+		if p.ctx.Err() == nil {
+			p.log.Info("brokers do not say when they forget producer ids", "assumed", assumedExpiry, "error", err)
+		}
+		return
+	}
+	p.lifetime.Store(lifetimeOf(expiry))
+	if expiry < assumedExpiry {
+		p.log.Info("brokers forget producer ids early", "after", expiry)
+	}
+}
 
 // Doubt implements worker.Host: it asks the cluster what became of a lane's
 // batches, on a goroutine of its own, for as long as that takes.
@@ -56,7 +80,7 @@ func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) 
 			return worker.Finding{}, err
 		}
 		known = known && state.Epoch == q.ID.Epoch
-		alive := known && time.Since(state.LastTimestamp) < producerStateMargin
+		alive := known && time.Since(state.LastTimestamp) < l.Partition.Config().Lifetime()
 		if q.Reason == worker.DoubtOld && alive {
 			return worker.Finding{Alive: true}, nil
 		}

@@ -34,6 +34,8 @@ type Producer struct {
 	messages *memory.Account
 
 	identities *identity.Source
+	lifetime   worker.Lifetime // of the producer's state in brokers, once they say
+	learnOnce  sync.Once
 	callbacks  *callback.Queue
 	calls      sync.Pool    // of *call
 	syncing    atomic.Int32 // sync calls under way
@@ -166,6 +168,7 @@ func (p *Producer) beginTopic(name string) (*topic, error) {
 	p.topics.add(t)
 	if t.lanes.Idempotent {
 		p.identities.Prefetch()
+		p.learnOnce.Do(func() { p.background.Go(p.learnExpiry) })
 	}
 	p.cluster.Want(name)
 	return t, nil

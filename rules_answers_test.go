@@ -214,6 +214,32 @@ func TestRule02RecordsThatGrewOldAreNotDoubled(t *testing.T) {
 	})
 }
 
+// Brokers that forget ids within an hour: an outage of two is enough for a batch
+// that is sent again to be there twice. They are asked for how long they remember.
+func TestRule02BrokersThatForgetEarly(t *testing.T) {
+	forgetful := []ekaftest.Option{ekaftest.Topic("events", 1), ekaftest.ProducerExpiry(time.Hour, time.Minute)}
+	bubble(t, 1, forgetful, opts(ekaf.BatchRecords(1)), func(t *testing.T, c *ekaftest.Cluster, p *ekaf.Producer) {
+		s := &stream{}
+		s.send(t, p, 3)
+		flush(t, p)
+		lost := c.LoseAnswers(1)
+		c.Network(0).Refuse()
+		s.send(t, p, 5)
+		if err := lost.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if err := c.Network(0).Heal(); err != nil {
+			t.Fatal(err)
+		}
+		flush(t, p)
+		s.expectOnce(t, c)
+		if n := c.Requests(kmsg.DescribeConfigs); n != 1 {
+			t.Errorf("the broker was asked %d times how long it remembers", n)
+		}
+	})
+}
+
 // After a restart a broker remembers the last batch of each id only: the others
 // of a window answer OUT_OF_ORDER, and are written all the same.
 func TestRule02RestartWithAFullWindow(t *testing.T) {

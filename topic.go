@@ -71,7 +71,8 @@ func newTopic(p *Producer, name string, settings *topicSettings) *topic {
 		DeliveryTimeout: settings.deliveryTimeout,
 		BackoffMin:      p.settings.backoffMin, BackoffMax: p.settings.backoffMax,
 		ResendUndecided: settings.undecidable == Resend,
-		StateLifetime:   12 * time.Hour,
+		StateLifetime:   assumedLifetime,
+		Learned:         &p.lifetime,
 		Latency:         new(histogram.Latency),
 	}
 	if settings.massage != nil {

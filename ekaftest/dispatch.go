@@ -90,6 +90,10 @@ func (s *session) answer(f *frame, hit hits) (payload []byte, throttle time.Dura
 		return s.patched(f, &kmsg.FetchResponse{Version: f.version}, s.restoreIdentities)
 	case *kmsg.DescribeProducersRequest:
 		return s.patched(f, &kmsg.DescribeProducersResponse{Version: f.version}, s.describeProducers)
+	case *kmsg.DescribeConfigsRequest:
+		return s.patched(f, &kmsg.DescribeConfigsResponse{Version: f.version}, func(r kmsg.Response) {
+			c.describeExpiry(req, r.(*kmsg.DescribeConfigsResponse))
+		})
 	}
 	payload, err = s.forward(f.raw, true)
 	return payload, 0, err

@@ -79,6 +79,24 @@ func (s *session) describeProducers(r kmsg.Response) {
 	}
 }
 
+// describeExpiry adds to kfake's answer the broker config that ekaftest keeps itself.
+func (c *Cluster) describeExpiry(req *kmsg.DescribeConfigsRequest, resp *kmsg.DescribeConfigsResponse) {
+	const name = "producer.id.expiration.ms"
+	for i := range resp.Resources {
+		r := &resp.Resources[i]
+		asked := i < len(req.Resources) && (req.Resources[i].ConfigNames == nil || slices.Contains(req.Resources[i].ConfigNames, name))
+		if !asked || r.ErrorCode != 0 || r.ResourceType != kmsg.ConfigResourceTypeBroker || r.ResourceName == "" {
+			continue
+		}
+		config := kmsg.NewDescribeConfigsResponseResourceConfig()
+		config.Name = name
+		config.Value = kmsg.StringPtr(strconv.FormatInt(c.cfg.expiry.after.Milliseconds(), 10))
+		config.Source, config.ReadOnly = kmsg.ConfigSourceStaticBrokerConfig, true
+		config.ConfigType = kmsg.ConfigTypeInt
+		r.Configs = append(r.Configs, config)
+	}
+}
+
 func (c *Cluster) activeProducers(l *partitionLog, broker int32) []kmsg.DescribeProducersResponseTopicPartitionActiveProducer {
 	l.mu.Lock()
 	defer l.mu.Unlock()

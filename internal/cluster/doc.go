@@ -5,7 +5,7 @@
 // It owns the metadata and the connections those questions travel on. It owns no connection on which
 // records are produced, and knows nothing of records, batches to be sent, lanes or callers.
 //
-//	Want, Refresh, Wait          Hint (KIP-951)          ProducerID, Do, LastProducer, ReadBack, LogEnd
+//	Want, Refresh, Wait          Hint (KIP-951)          ProducerID, ProducerExpiry, Do, LastProducer, ReadBack, LogEnd
 //	       │                        │                                     │
 //	       ▼                        │                                     ▼
 //	 schedule ── due ──► refresh loop (one goroutine)           any broker │ the leader

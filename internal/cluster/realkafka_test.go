@@ -55,6 +55,7 @@ func TestRealKafka(t *testing.T) {
 				t.Errorf("producer id: %v", err)
 			}
 			if v.ids {
+				realExpiry(t, ctx, c, v.version)
 				realQuestions(t, ctx, c, kafka, v.describes)
 			}
 			if v.brokers > 1 {
@@ -62,6 +63,18 @@ func TestRealKafka(t *testing.T) {
 			}
 			realRecreation(t, ctx, c, kafka, v.brokers)
 		})
+	}
+}
+
+// realExpiry: a day since Kafka 3.4, and before that the seven of transactional ids.
+func realExpiry(t *testing.T, ctx context.Context, c *Cluster, version string) {
+	t.Helper()
+	want := 24 * time.Hour
+	if version < "3.4" {
+		want *= 7
+	}
+	if expiry, err := c.ProducerExpiry(ctx); err != nil || expiry != want {
+		t.Errorf("got an expiry of %v, %v, want %v", expiry, err, want)
 	}
 }
 

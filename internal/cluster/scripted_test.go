@@ -199,7 +199,7 @@ func (s *script) answer(addr string, req kmsg.Request) kmsg.Response {
 	switch {
 	case req.Key() == 18:
 		resp := kmsg.NewPtrApiVersionsResponse()
-		for key, most := range map[int16]int16{0: 12, 1: 13, 2: 8, 3: 13, 17: 1, 18: 3, 22: 5, 36: 2, 61: 0} {
+		for key, most := range map[int16]int16{0: 12, 1: 13, 2: 8, 3: 13, 17: 1, 18: 3, 22: 5, 32: 4, 36: 2, 61: 0} {
 			resp.ApiKeys = append(resp.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: key, MaxVersion: most})
 		}
 		return resp

@@ -29,8 +29,10 @@ type Config struct {
 	BackoffMax      time.Duration
 	ResendUndecided bool
 	// StateLifetime is the age of an unresolved batch's records beyond which a
-	// broker may have forgotten its producer id: half of Kafka's 24 hours.
+	// broker may have forgotten its producer id, as long as nothing is Learned.
 	StateLifetime time.Duration
+	// Learned, if set, is what brokers say of it, once they do.
+	Learned *Lifetime
 	// Latency, if set, takes the times of the lanes' batches.
 	Latency *histogram.Latency
 	// Massage, if set, makes new messages of a closed batch's.
@@ -50,6 +52,22 @@ func (t *TopicID) Load() (id [16]byte, known bool) {
 
 // Store sets the id.
 func (t *TopicID) Store(id [16]byte) { t.id.Store(&id) }
+
+// Lifetime is a StateLifetime that is learned while lanes are at work.
+type Lifetime struct{ d atomic.Int64 }
+
+// Store sets it.
+func (t *Lifetime) Store(d time.Duration) { t.d.Store(int64(d)) }
+
+// Lifetime is the StateLifetime in force.
+func (c *Config) Lifetime() time.Duration {
+	if c.Learned != nil {
+		if d := c.Learned.d.Load(); d > 0 {
+			return time.Duration(d)
+		}
+	}
+	return c.StateLifetime
+}
 
 // Window is how many unresolved batches a confirmed lane may have.
 const Window = 5

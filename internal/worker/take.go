@@ -59,7 +59,7 @@ func (l *Lane) Take(from Sender, connection uint64, idle, left bool, now time.Ti
 	} else {
 		l.marks.ready = false
 	}
-	if l.confirmed != connection || now.UnixMilli()-l.ackedAt > l.cfg.StateLifetime.Milliseconds() {
+	if l.confirmed != connection || now.UnixMilli()-l.ackedAt > l.cfg.Lifetime().Milliseconds() {
 		l.confirmed = 0
 	}
 	if l.askedOn != connection && l.inFlight == 0 && l.forgetAsked() {
@@ -263,7 +263,7 @@ func (l *Lane) headerHeld(b *batch.Batch) bool {
 // tooOld: brokers count a producer id's life from the records' timestamps, so a
 // batch of old records may be appended a second time (ENGINE_RULES 2).
 func (l *Lane) tooOld(b *batch.Batch, now time.Time) bool {
-	return now.UnixMilli()-b.MaxTime() > l.cfg.StateLifetime.Milliseconds()
+	return now.UnixMilli()-b.MaxTime() > l.cfg.Lifetime().Milliseconds()
 }
 
 // wantsChain reports that the batch at next can only go under a new chain.
