@@ -74,7 +74,7 @@ func (h *host) LogEnd(l *worker.Lane, number uint64) {
 func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) (worker.Finding, error) {
 	topic, partition := topicOf(l).name, l.Partition.ID
 	var cut time.Time // since when they may lie in what is gone
-	for {
+	for l.Asks(q) {
 		state, known, err := p.cluster.LastProducer(ctx, topic, partition, q.ID.Producer)
 		if err != nil {
 			return worker.Finding{}, err
@@ -104,6 +104,7 @@ func (p *Producer) find(ctx context.Context, l *worker.Lane, q worker.Question) 
 		}
 		return conclude(found, q), nil
 	}
+	return worker.Finding{}, nil // nobody waits for it any more
 }
 
 // commitPause is the wait before a leader is asked again about batches that it
@@ -124,12 +125,13 @@ func holdsMore(known bool, state cluster.ProducerState, found cluster.Found, q w
 
 // conclude reads what the log says.
 func conclude(found cluster.Found, q worker.Question) (f worker.Finding) {
+	cut := fmt.Errorf("%w: the log was cut behind offset %d", ErrUndecidable, q.From)
 	switch {
 	case found.Written:
-		f.Found, f.Through = true, found.LastSequence
+		f.Found, f.Since, f.Through, f.Cut = true, found.FirstSequence, found.LastSequence, found.Cut
+		f.Err = cut // of batches in front of those found
 	case found.Undecidable:
-		f.Undecidable = true
-		f.Err = fmt.Errorf("%w: the log was cut behind offset %d", ErrUndecidable, q.From)
+		f.Undecidable, f.Err = true, cut
 	case q.AckedEnd > found.LogEnd:
 		f.Lost, f.LogEnd = true, found.LogEnd
 		f.Err = fmt.Errorf("the log ends at offset %d, but records up to %d were acked", found.LogEnd, q.AckedEnd)

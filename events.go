@@ -35,7 +35,7 @@ const (
 	EventConnectionState
 	// EventTopicUnknown: brokers answer that the topic does not exist. Err.
 	EventTopicUnknown
-	// EventTopicRecreated: the topic was deleted and created again.
+	// EventTopicRecreated: the topic was deleted and created again: its id is another one or, where there is none, its leader epochs went back.
 	EventTopicRecreated
 	// EventLeaderMoved: a partition has another leader. Partition, Broker (the new one).
 	EventLeaderMoved

@@ -124,10 +124,14 @@ func (t *topic) learn(known *cluster.Topic) {
 	}
 	t.against.Store(nil)
 	t.mu.Lock()
-	t.unknown, t.lastErr, t.fatal = time.Time{}, nil, false
-	recreated := t.id != [16]byte{} && known.ID != [16]byte{} && known.ID != t.id
-	t.id = known.ID
 	v := t.view.Load()
+	none := [16]byte{}
+	recreated := t.id != none && known.ID != none && known.ID != t.id
+	if known.ID == none && v != nil && !t.unknown.IsZero() {
+		recreated = true // it was taken for deleted, and without ids what is there now is another one
+	}
+	t.unknown, t.lastErr, t.fatal = time.Time{}, nil, false
+	t.id = known.ID
 	t.mu.Unlock()
 	t.lanes.ID.Store(known.ID)
 	if recreated {
@@ -141,8 +145,7 @@ func (t *topic) learn(known *cluster.Topic) {
 	t.publish(grown)
 }
 
-// rebuild brings the lanes of a recreated topic into the new one: their batches
-// get new identities, as the new log knows none of the old. Lanes of partitions
+// rebuild brings the lanes of a recreated topic into the new one. Lanes of partitions
 // that are no more fail: their batches do not tell which messages were sent to
 // that very partition, and a key's would come behind later ones of it.
 func (t *topic) rebuild(v *view, partitions int) *view {
@@ -152,9 +155,7 @@ func (t *topic) rebuild(v *view, partitions int) *view {
 			p.StopWith(ErrUnknownPartition)
 			continue
 		}
-		for _, l := range p.Started() {
-			l.Reborn()
-		}
+		p.Reborn()
 	}
 	if len(v.partitions) <= partitions {
 		return v
@@ -185,15 +186,21 @@ func (t *topic) grow(v *view, known *cluster.Topic) *view {
 
 // lead tells the partitions their leaders.
 func (t *topic) lead(v *view, known *cluster.Topic) {
+	recreated := false
 	for i := range known.Partitions {
 		k := &known.Partitions[i]
 		if i >= len(v.partitions) {
 			break
 		}
 		before := v.partitions[i].Leader()
-		if v.partitions[i].SetLeader(k.Leader, k.LeaderEpoch) && before >= 0 {
+		moved, reborn := v.partitions[i].SetLeader(k.Leader, k.LeaderEpoch)
+		if moved && before >= 0 {
 			t.producer.emit(t, Event{Kind: EventLeaderMoved, Partition: k.ID, Broker: k.Leader})
 		}
+		recreated = recreated || reborn
+	}
+	if recreated {
+		t.producer.emit(t, Event{Kind: EventTopicRecreated})
 	}
 }
 

@@ -97,6 +97,9 @@ type Batch struct {
 	Unsure bool
 	// Undecided: nobody could tell whether it was written, and it is sent again.
 	Undecided bool
+	// Survivor: it was tried, without an outcome, before its topic was deleted and
+	// created again.
+	Survivor bool
 	// Stamped identity; valid once Attempts > 0.
 	ProducerID int64
 	Epoch      int16

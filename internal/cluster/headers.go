@@ -30,7 +30,8 @@ type batchHeader struct {
 	base, last   int64 // offsets
 	producer     int64 // -1: none
 	epoch        int16
-	lastSequence int32 // -1: none
+	sequence     int32 // of its first record, -1: none
+	lastSequence int32 // of its last one
 	control      bool
 }
 
@@ -80,7 +81,7 @@ func readHeader(b []byte) (h batchHeader, size int64, whole bool, err error) {
 	size = beforeLength + int64(length)
 	if magic < 2 {
 		// The offset is that of the message, or of the last one inside a compressed one.
-		return batchHeader{base: base, last: base, producer: -1, epoch: -1, lastSequence: -1}, size, true, nil
+		return batchHeader{base: base, last: base, producer: -1, epoch: -1, sequence: -1, lastSequence: -1}, size, true, nil
 	}
 	if len(b) < headerBytes {
 		return h, size, false, nil
@@ -91,15 +92,15 @@ func readHeader(b []byte) (h batchHeader, size int64, whole bool, err error) {
 	}
 	h = batchHeader{
 		base: base, last: base + int64(delta),
-		producer:     int64(binary.BigEndian.Uint64(b[atProducer:])),
-		epoch:        int16(binary.BigEndian.Uint16(b[atEpoch:])),
-		lastSequence: -1,
-		control:      binary.BigEndian.Uint16(b[atAttributes:])&controlBit != 0,
+		producer: int64(binary.BigEndian.Uint64(b[atProducer:])),
+		epoch:    int16(binary.BigEndian.Uint16(b[atEpoch:])),
+		sequence: -1, lastSequence: -1,
+		control: binary.BigEndian.Uint16(b[atAttributes:])&controlBit != 0,
 	}
 	if first := int32(binary.BigEndian.Uint32(b[atSequence:])); first >= 0 {
 		// By the offset delta, not the record count: compaction lowers that one to 0. Sequences wrap
 		// from 2^31-1 to 0.
-		h.lastSequence = int32((int64(first) + int64(delta)) & 0x7fffffff)
+		h.sequence, h.lastSequence = first, int32((int64(first)+int64(delta))&0x7fffffff)
 	}
 	return h, size, true, nil
 }

@@ -19,6 +19,13 @@ const (
 	believeAfter = 5
 	believeSpan  = 2 * time.Second
 
+	// returnSpan is believeSpan for the return of a topic id that another one has taken the place of. A
+	// topic's id never comes back, but for a cluster that was restored; a broker may lag for long.
+	returnSpan = 30 * time.Second
+
+	// formerKept is how many such ids of a topic are remembered.
+	formerKept = 8
+
 	// maxPartition is the highest partition id that is taken for one. Kafka sets no limit, but a
 	// million partitions is far beyond what a cluster carries, and bounds what a lying answer can
 	// make us allocate.
@@ -30,6 +37,8 @@ type interest struct {
 	asked   bool            // some answer spoke of it
 	settled bool            // the last answer left nothing open: no need to ask before the periodic refresh
 	unknown doubt           // of the absence of a topic that was known
+	former  [][16]byte      // ids that the topic had before, the newest last
+	older   doubt           // of one of these
 	doubts  map[int32]doubt // per partition: of answers that go back behind what is known
 }
 
@@ -40,12 +49,15 @@ type doubt struct {
 }
 
 // again counts one more, and tells whether it now is to be believed.
-func (d *doubt) again(now time.Time) bool {
+func (d *doubt) again(now time.Time) bool { return d.lasts(now, believeSpan) }
+
+// lasts is again for a doubt that takes longer to overcome.
+func (d *doubt) lasts(now time.Time, span time.Duration) bool {
 	if d.answers == 0 {
 		d.since = now
 	}
 	d.answers++
-	return d.answers >= believeAfter && now.Sub(d.since) >= believeSpan
+	return d.answers >= believeAfter && now.Sub(d.since) >= span
 }
 
 // doubted is again for one partition.
@@ -163,8 +175,15 @@ func (m *topicMerge) decide() (*Topic, error) {
 		return m.refused(kerr.LeaderNotAvailable), nil
 	}
 	m.in.unknown = doubt{}
+	if m.returns() {
+		m.open = true
+		m.keepBrokers(m.was.Partitions)
+		return m.was, nil
+	}
+	m.in.older = doubt{}
 	was := m.was
 	if !m.stands() {
+		m.in.replaced(was)
 		was = nil // none of the older facts count
 		m.in.doubts = nil
 	}
@@ -192,6 +211,22 @@ func (m *topicMerge) stands() bool {
 	default:
 		return m.was.Err == nil || denied(m.was.Err)
 	}
+}
+
+// returns tells whether the answer gives an id that the topic had before the one that is known, and is not
+// believed (yet). A broker that lags would make a topic that was deleted and created again go back and forth.
+func (m *topicMerge) returns() bool {
+	return m.was != nil && m.was.ID != m.got.TopicID && slices.Contains(m.in.former, m.got.TopicID) &&
+		!m.in.older.lasts(m.next.Taken, returnSpan)
+}
+
+// replaced notes the id of a topic that another one has taken the place of.
+func (in *interest) replaced(t *Topic) {
+	if t == nil || t.ID == [16]byte{} {
+		return
+	}
+	in.former = append(in.former, t.ID)
+	in.former = in.former[max(len(in.former)-formerKept, 0):]
 }
 
 // refused handles a topic for which the answer has an error instead of partitions.

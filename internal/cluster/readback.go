@@ -25,10 +25,14 @@ const (
 type Found struct {
 	// Written: a batch of the id and epoch was found at or behind the offset asked from. LastSequence is
 	// then the last sequence number of the batch of theirs that comes last in sequence, BaseOffset that
-	// batch's base offset. All batches up to it have been written too: Kafka takes them in order.
-	Written      bool
-	LastSequence int32
-	BaseOffset   int64
+	// batch's base offset. All batches up to it have been written too: Kafka takes them in order. The log
+	// of a topic that was created again may begin with any of them: FirstSequence is the first sequence
+	// number of the first one that is there, and Cut says that in front of it, from the offset asked from,
+	// something is missing in the log (deleted or compacted).
+	Written                     bool
+	FirstSequence, LastSequence int32
+	BaseOffset                  int64
+	Cut                         bool
 
 	// LogStart and LogEnd are the bounds of the log; it was read up to LogEnd, the high watermark. A
 	// LogEnd below the offset asked from means that the cluster has lost committed records.
@@ -45,7 +49,7 @@ type Found struct {
 //
 // What is in the leader's log above the high watermark is not seen.
 func (c *Cluster) ReadBack(ctx context.Context, topic string, partition int32, fromOffset int64, pid int64, epoch int16) (Found, error) {
-	r := readBack{c: c, topic: topic, partition: partition, from: fromOffset, position: fromOffset, pid: pid, epoch: epoch}
+	r := readBack{c: c, topic: topic, partition: partition, from: fromOffset, position: fromOffset, whole: fromOffset, pid: pid, epoch: epoch}
 	if err := r.bounds(ctx); err != nil {
 		return Found{}, err
 	}
@@ -82,6 +86,8 @@ type readBack struct {
 
 	position int64 // next offset to read
 	hole     bool  // some offset of the range was deleted before it was read
+	whole    int64 // up to here nothing was missing, but for holes
+	gap      bool  // ... and then something was
 	found    Found
 }
 
@@ -102,7 +108,7 @@ func (r *readBack) bounds(ctx context.Context) error {
 	r.found.LogStart, r.found.LogEnd = start, end
 	if start > r.position {
 		r.hole = true
-		r.position = start
+		r.position, r.whole = start, start
 	}
 	return nil
 }
@@ -140,8 +146,13 @@ type fetched struct {
 
 // visit looks at one batch.
 func (r *readBack) visit(h batchHeader) {
+	r.gap = r.gap || h.base > r.whole
+	r.whole = max(r.whole, h.last+1)
 	if h.producer != r.pid || h.epoch != r.epoch || h.control || h.lastSequence < 0 || h.last < r.from {
 		return
+	}
+	if !r.found.Written {
+		r.found.FirstSequence, r.found.Cut = h.sequence, r.hole || r.gap
 	}
 	if !r.found.Written || later(h.lastSequence, r.found.LastSequence) {
 		r.found.Written, r.found.LastSequence, r.found.BaseOffset = true, h.lastSequence, h.base

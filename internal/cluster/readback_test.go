@@ -184,6 +184,28 @@ func TestReadBackAcrossTheSequenceWrap(t *testing.T) {
 	}
 }
 
+// What the first batch found tells of those in front of it depends on whether anything is missing there.
+func TestReadBackFindsTheFirst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		start int64
+		log   []byte
+		cut   bool
+	}{
+		"whole":     {0, append(logBatch(10, 2, 8, 1, 0), logBatch(12, 2, 7, 1, 5)...), false},
+		"compacted": {0, append(logBatch(10, 1, 8, 1, 0), logBatch(12, 2, 7, 1, 5)...), true},
+		"deleted":   {12, logBatch(12, 2, 7, 1, 5), true},
+		// What is missing behind it says nothing.
+		"compacted behind it": {0, append(logBatch(10, 2, 7, 1, 5), logBatch(13, 1, 8, 1, 0)...), false},
+	} {
+		l := &partitionLog{start: tc.start, end: 14}
+		l.serve = func(int64) ([]byte, int16) { return tc.log, 0 }
+		found, _, err := readBackOf(t, l)
+		if err != nil || !found.Written || found.FirstSequence != 5 || found.LastSequence != 6 || found.Cut != tc.cut {
+			t.Errorf("%s: got %+v, %v", name, found, err)
+		}
+	}
+}
+
 // Retention deletes offsets 10 to 15 after the bounds were learnt and before they are read.
 func TestReadBackWhileTheLogIsDeleted(t *testing.T) {
 	l := &partitionLog{end: 20}

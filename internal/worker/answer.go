@@ -102,6 +102,9 @@ func (l *Lane) Sent(at *Attempt, from Sender) {
 // OUT_OF_ORDER when sent again, in order and alone.
 func (l *Lane) written(b *batch.Batch, a Answer, at *Attempt, out *outcomes) {
 	offset := a.BaseOffset
+	if at.life != l.life {
+		offset = -1 // nobody can tell in which topic's log
+	}
 	if a.Code == 0 && offset >= 0 && offset < l.ackedEnd && l.confirmed == 0 {
 		// A leader that never heard of the id takes any number: only the offset of its
 		// first answer tells. (Later ones are not looked at: there may be brokers that
@@ -219,6 +222,11 @@ func (l *Lane) outOfOrder(b *batch.Batch, at *Attempt, inTurn bool, err error, o
 			l.doubt(DoubtGap)
 			return
 		}
+	}
+	if b.Survivor && inTurn {
+		// The new log may begin with any number of a producer, be it a later one's.
+		l.doubt(DoubtGap)
+		return
 	}
 	if inTurn && l.queue.at(l.asked()) == b {
 		b.OutOfOrder, l.askedOn = true, at.connection

@@ -187,25 +187,34 @@ func (l *Lane) waiting() (messages int, bytes int64) {
 	return messages, bytes
 }
 
-// Reborn brings the lane into a topic that was deleted and created again: no
-// batch of it is in the new log, and the new leader knows none of its numbers.
+// Reborn brings the lane into a topic that was deleted and created again.
+//
+// Batches may be in the new log already: a request of before Produce v13 names the
+// topic and not its id. The topic is created again; a batch that is on its way
+// goes into the new log; only then do the metadata tell of another id. So what has
+// no outcome keeps its numbers, by which the new leader knows it again. It takes
+// any number of a producer that it does not know, as all of them are at first.
+// Answers under way count: what they ack was written, be it to the old log.
 func (l *Lane) Reborn() {
 	l.mu.Lock()
-	l.abandon()
-	l.confirmed, l.ackedEnd = 0, -1
+	l.life++
+	l.confirmed, l.checked, l.ackedEnd = 0, false, -1
 	l.pendingDoubt, l.doubting = nil, false
 	l.forgetFloor()
+	l.forgetAsked()
+	survivors := false
 	for i := range l.queue.len() {
 		b := l.queue.at(i)
 		switch b.State {
-		case batch.Unresolved:
-			b.Move(batch.Sealed)
+		case batch.InFlight, batch.Unresolved:
+			b.Survivor, survivors = true, true
 		case batch.Acked:
 			b.Acked.BaseOffset = -1 // in a log that is no more
 		}
 	}
-	l.forgetAsked()
-	l.chain.broken = l.chain.number > 0
+	// Else there is nothing in the new log, and numbers that begin at 0 suit every broker.
+	l.chain.broken = l.chain.broken || l.chain.number > 0 && !survivors
+	l.rewind = true
 	out := outcomes{lane: l}
 	l.turnBack(l.now())
 	l.finish(&out)

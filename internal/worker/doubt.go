@@ -34,7 +34,8 @@ type Question struct {
 	// From is where to begin to look: AckedEnd, or of a lane that was never acked
 	// the end of the log noted before it sent anything, or 0.
 	From int64
-	// Gap is expected: a batch before these failed for good.
+	// Gap is expected: a batch before these failed for good, or is in the log of a
+	// topic that is no more.
 	Gap bool
 
 	refusals []refusal
@@ -61,9 +62,11 @@ func (q *Question) refusal(b *batch.Batch) (r refusal, refused bool) {
 
 // Finding is the answer.
 type Finding struct {
-	// Through is the last sequence number found in the log, if Found.
-	Through int32
-	Found   bool
+	// Since and Through are the first and the last sequence number found in the log,
+	// if Found. Cut: something is missing in the log in front of the first, and Err
+	// is for what may have lain there.
+	Since, Through int32
+	Found, Cut     bool
 	// Alive: the leader still knows the id, so that a resend cannot double anything.
 	Alive bool
 	// Lost: the leader's last number lies below what the lane was acked before. Its
@@ -118,7 +121,8 @@ func (l *Lane) question() *Question {
 	first, last := tried[0], tried[len(tried)-1]
 	q.ID = ID{Producer: first.ProducerID, Epoch: first.Epoch}
 	q.number = l.questions
-	q.First, q.Last, q.AckedEnd, q.Gap = first.Sequence, lastSequence(last), l.ackedEnd, l.chain.broken
+	q.First, q.Last, q.AckedEnd = first.Sequence, lastSequence(last), l.ackedEnd
+	q.Gap = l.chain.broken || l.chain.life != l.life
 	q.From = max(l.ackedEnd, l.floor.offset, 0)
 	return q
 }
@@ -180,16 +184,27 @@ func (l *Lane) allOutOfOrder() bool {
 	return n > 0
 }
 
+// Asks reports whether a question is open still, so that an answer to it is of use.
+func (l *Lane) Asks(q Question) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asks(q)
+}
+
+func (l *Lane) asks(q Question) bool {
+	return l.state != Stopped && l.doubting && l.pendingDoubt != nil && l.pendingDoubt.number == q.number
+}
+
 // Settle takes the host's finding about a question of this lane. One that is
 // not open any more is passed over: asked of a topic that was deleted and created
 // again meanwhile, its finding would decide batches that it is not about.
 func (l *Lane) Settle(asked Question, f Finding) {
 	l.mu.Lock()
-	q := l.pendingDoubt
-	if !l.doubting || q == nil || q.number != asked.number {
+	if !l.asks(asked) {
 		l.mu.Unlock()
 		return
 	}
+	q := l.pendingDoubt
 	l.doubting, l.pendingDoubt = false, nil
 	out := outcomes{lane: l}
 	if f.Lost && (!q.Gap || q.AckedEnd > f.LogEnd) {
@@ -205,19 +220,36 @@ func (l *Lane) Settle(asked Question, f Finding) {
 	l.finish(&out)
 }
 
+// of reads the finding for one batch. Kafka takes batches in order, so that the last
+// one found tells of all before it: those that are not there were compacted away.
+// But a leader that knows nothing of a producer begins with whichever batch comes
+// first. If nothing is missing in the log in front of that one, those before it were
+// never there; and what was tried before the topic was deleted and created again
+// may have been there or in the old log.
+func (f *Finding) of(b *batch.Batch) (written, undecidable bool) {
+	switch {
+	case !f.Found || Behind(lastSequence(b), f.Through):
+		return false, f.Undecidable
+	case Behind(f.Since, b.Sequence) && (b.Survivor || !f.Cut):
+		return false, f.Cut
+	}
+	return true, false
+}
+
 // settleOne decides one batch by the finding.
 func (l *Lane) settleOne(b *batch.Batch, q *Question, f Finding, out *outcomes) {
 	r, refused := q.refusal(b)
+	written, undecidable := f.of(b)
 	switch {
-	case b.State == batch.Unresolved && f.Found && !Behind(lastSequence(b), f.Through):
+	case b.State == batch.Unresolved && written:
 		b.Move(batch.Acked)
 		b.Acked = l.result(b, -1, -1)
-	case b.State == batch.Unresolved && f.Undecidable && l.cfg.ResendUndecided && !refused:
+	case b.State == batch.Unresolved && undecidable && l.cfg.ResendUndecided && !refused:
 		out.event(EventUndecidable, b.Count(), f.Err)
 		b.Move(batch.Sealed)
 		b.Undecided = true
 		b.Chain, l.chain.broken = 0, true
-	case b.State == batch.Unresolved && f.Undecidable:
+	case b.State == batch.Unresolved && undecidable:
 		out.event(EventUndecidable, b.Count(), f.Err)
 		l.giveUp(b, l.failure(b, b.LastCode, true, f.Err), out)
 	case b.State == batch.Unresolved && refused:

@@ -33,6 +33,7 @@ type Lane struct {
 	Worker   int    // never changes
 	sender   Sender // nil: no leader
 	epoch    int32  // leader epoch
+	life     uint32 // of the topic: how often it was created again
 	expected int    // bytes the next batch will likely take
 	queue    queue
 	unpacked int // closed batches that the pool may not have seen
@@ -75,10 +76,11 @@ type chain struct {
 	number  uint64 // 0: none yet
 	id      ID
 	next    int32
-	acked   bool // a batch of it had its OK
-	broken  bool // a gap: the next batch needs a new chain
-	waiting bool // the host was asked for an id
-	denied  bool // and there was none: it is asked again for a batch only
+	acked   bool   // a batch of it had its OK
+	life    uint32 // of the topic, when it began
+	broken  bool   // a gap: the next batch needs a new chain
+	waiting bool   // the host was asked for an id
+	denied  bool   // and there was none: it is asked again for a batch only
 }
 
 func newLane(p *Partition, worker int) *Lane {

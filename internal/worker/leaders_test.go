@@ -11,7 +11,10 @@ func TestAnOlderLeaderEpochIsFollowed(t *testing.T) {
 	s := newScript(t, nil)
 	s.partition.SetLeader(0, 7)
 	list := s.batch(1)
-	s.partition.SetLeader(1, 3)
+	s.partition.SetLeader(-1, -1)
+	if _, reborn := s.partition.SetLeader(1, 3); !reborn || s.lane.life != 1 {
+		t.Fatalf("a partition by the same name is taken for the one that was: %s", s.describe())
+	}
 	s.ok(s.must(1, 1), 0)
 	s.acked(list...)
 	if s.lane.confirmed != 1 {

@@ -27,6 +27,7 @@ type Partition struct {
 	mu        sync.Mutex // guards the following
 	leader    int32
 	epoch     int32
+	newest    int32 // epoch that was told
 	stopped   bool
 	changedAt int64 // Clock when the number of workers last changed, in milliseconds
 
@@ -44,7 +45,7 @@ type barrier struct {
 
 // NewPartition makes a partition without a leader.
 func NewPartition(id int32, cfg *Config, limits Limits, host Host) *Partition {
-	p := &Partition{ID: id, cfg: cfg, limits: limits, host: host, leader: -1, epoch: -1}
+	p := &Partition{ID: id, cfg: cfg, limits: limits, host: host, leader: -1, epoch: -1, newest: -1}
 	lanes := make([]*Lane, max(cfg.Workers, cfg.WorkersMax))
 	p.lanes.Store(&lanes)
 	p.publish(cfg.Workers, 0)
@@ -117,20 +118,38 @@ func (p *Partition) Started() []*Lane {
 }
 
 // SetLeader tells the partition and its lanes where to send. Leader -1: nowhere.
-// It reports whether the leader changed.
-func (p *Partition) SetLeader(leader, epoch int32) (moved bool) {
+// It reports whether the leader changed. reborn: its epoch went back, so that the
+// partition is another one by the same name, or was restored from an older state.
+func (p *Partition) SetLeader(leader, epoch int32) (moved, reborn bool) {
 	p.mu.Lock()
 	if p.stopped || (p.leader == leader && p.epoch == epoch) {
 		p.mu.Unlock()
-		return false
+		return false, false
 	}
 	moved = p.leader != leader
 	p.leader, p.epoch = leader, epoch
+	if epoch >= 0 {
+		reborn = epoch < p.newest
+		p.newest = epoch
+	}
 	p.mu.Unlock()
 	for _, l := range p.Started() {
+		if reborn {
+			l.Reborn()
+		}
 		l.follow()
 	}
-	return moved
+	return moved, reborn
+}
+
+// Reborn: see Lane.Reborn. Its leader epochs begin anew.
+func (p *Partition) Reborn() {
+	p.mu.Lock()
+	p.newest = -1
+	p.mu.Unlock()
+	for _, l := range p.Started() {
+		l.Reborn()
+	}
 }
 
 // StopWith ends the partition's lanes. Their batches fail with err.

@@ -167,7 +167,7 @@ func TestRule03GapAtTheHead(t *testing.T) {
 	s.empty()
 }
 
-// The finding about batches of a topic that was recreated meanwhile, with new
+// The finding about the old log of a topic that was recreated meanwhile, with new
 // doubts raised since, must not decide these.
 func TestRule03FindingAnswersItsOwnQuestion(t *testing.T) {
 	s, list := fiveCut(t)
@@ -175,6 +175,9 @@ func TestRule03FindingAnswersItsOwnQuestion(t *testing.T) {
 		s.code(s.must(0, 2), 45)
 	}
 	s.lane.Reborn()
+	if s.lane.Asks(s.questions[0]) {
+		t.Fatal("the old log is asked on")
+	}
 	s.partition.SetLeader(0, 1)
 	s.cut(s.must(0, 3))
 	s.code(s.must(0, 4), 10)
@@ -183,7 +186,7 @@ func TestRule03FindingAnswersItsOwnQuestion(t *testing.T) {
 	}
 	s.lane.Settle(s.questions[0], Finding{Found: true, Through: 5})
 	s.pending(list...)
-	s.settle(Finding{Found: true, Through: 0})
+	s.settle(Finding{Found: true, Since: 1, Through: 1})
 	s.acked(list[0])
 	for range Window - 1 {
 		s.ok(s.must(0, 4), 1)

@@ -11,7 +11,8 @@ type Attempt struct {
 	Lane  *Lane
 	Batch *batch.Batch
 	term  uint64
-	epoch int32 // leader epoch
+	epoch int32  // leader epoch
+	life  uint32 // of the topic
 	// connection is the number of the connection that carries it.
 	connection uint64
 	// stamp says that the header is not written yet.
@@ -124,6 +125,7 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 		b.Stamped = false
 	}
 	b.Unsure = b.State == batch.Unresolved
+	b.Survivor = b.Survivor && b.Unsure
 	b.Move(batch.InFlight)
 	b.Attempts++
 	b.Outstanding++
@@ -134,7 +136,7 @@ func (l *Lane) take(connection uint64, idle bool, now time.Time, room int) (a At
 	l.next++
 	l.skipDone()
 	l.stats.sent(b, now)
-	return Attempt{Lane: l, Batch: b, term: l.term, epoch: l.epoch, connection: connection, stamp: stamp, size: size}, true, false
+	return Attempt{Lane: l, Batch: b, term: l.term, epoch: l.epoch, life: l.life, connection: connection, stamp: stamp, size: size}, true, false
 }
 
 // dueOpen reports whether the open batch is to be sent although it is not full.
@@ -313,7 +315,7 @@ func (l *Lane) askID() {
 	}
 	l.mu.Lock()
 	if l.chain.waiting {
-		l.chain = chain{number: l.chain.number + 1, id: id}
+		l.chain = chain{number: l.chain.number + 1, id: id, life: l.life}
 		l.confirmed = 0
 	}
 	l.unlock()
