@@ -84,7 +84,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := h.router.find(r.URL.Path, &x.params)
 	if n == nil {
 		x.tally = &h.unmatched
-		x.refuse(refusal(http.StatusNotFound, "there is nothing at this path; /openapi.json lists what there is"))
+		x.notFound()
 		return
 	}
 	x.tally = &n.tally

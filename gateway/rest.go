@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/internal/payload"
 )
 
 // The routes of Confluent's REST Proxy, so that clients written for it work
@@ -124,7 +127,8 @@ func (x *exchange) restBody() *StatusError {
 
 // decodeStrictly reads one JSON value that is all of text. Fields that the value
 // does not know are refused with the status named; all else that is wrong with 400.
-func decodeStrictly(text []byte, unknownField int, into any) *StatusError {
+// nested names the fields whose values have fields that are known as well.
+func decodeStrictly(text []byte, unknownField int, into any, nested ...string) *StatusError {
 	if !utf8.Valid(text) { // encoding/json would replace it, and change what is produced
 		return refusal(http.StatusBadRequest, "not JSON: invalid UTF-8")
 	}
@@ -135,18 +139,61 @@ func decodeStrictly(text []byte, unknownField int, into any) *StatusError {
 		if _, end := d.Token(); end != io.EOF {
 			return refusal(http.StatusBadRequest, "not JSON: more than one value, at byte %d", d.InputOffset())
 		}
+		if name, found := misspelt(text, nested); found {
+			return refusal(unknownField, "Unrecognized field: %s", excerpt(name))
+		}
 		return nil
 	}
 	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
 		return refusal(unknownField, "Unrecognized field: %s", strings.Trim(field, `"`))
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return refusal(http.StatusBadRequest, "%s cannot be a JSON %s, at byte %d", fieldName(kind.Field), kind.Value, kind.Offset)
+		where := ""
+		if kind.Offset > 0 {
+			where = fmt.Sprintf(", at byte %d", kind.Offset)
+		}
+		return refusal(http.StatusBadRequest, "%s cannot be a JSON %s%s", fieldName(kind.Field), kind.Value, where)
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return refusal(http.StatusBadRequest, "not JSON: %v, at byte %d", err, syntax.Offset)
 	}
 	return refusal(http.StatusBadRequest, "not JSON: the body ends in the midst of a value, at byte %d", len(text))
+}
+
+// misspelt finds a field that encoding/json took for another in disregard of case.
+// All names that are known are in small letters and underscores.
+func misspelt(text []byte, nested []string) (name []byte, found bool) {
+	for name, value := range payload.Members(text) {
+		if len(bytes.Trim(name, "abcdefghijklmnopqrstuvwxyz_")) > 0 {
+			return name, true
+		}
+		if slices.Contains(nested, string(name)) {
+			if inner, found := misspelt(value, nil); found {
+				return inner, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// restInt is a whole number, which the REST Proxy takes also as a text and with a
+// point or an exponent.
+type restInt int32
+
+func (n *restInt) UnmarshalJSON(text []byte) error {
+	kind, digits := "number "+string(text), string(text)
+	if text[0] == '"' {
+		kind = "string"
+		if err := json.Unmarshal(text, &digits); err != nil {
+			return err
+		}
+	}
+	whole, err := strconv.ParseFloat(digits, 64)
+	if err != nil || whole != math.Trunc(whole) || math.Abs(whole) > math.MaxInt32 || strings.ContainsAny(digits, "xXpP_") {
+		return &json.UnmarshalTypeError{Value: kind, Type: reflect.TypeFor[int32]()}
+	}
+	*n = restInt(whole)
+	return nil
 }
 
 func fieldName(path string) string {
@@ -190,6 +237,9 @@ func (f format) bytesOf(data json.RawMessage) ([]byte, *StatusError) {
 		return nil, refusal(http.StatusBadRequest, "Bad Request: data=%s is not a %s.", excerpt(data), kind)
 	}
 	if f == stringFormat {
+		if payload.HasLoneSurrogate(data) {
+			return nil, refusal(http.StatusBadRequest, "Bad Request: data=%s holds half of a character (a lone surrogate).", excerpt(data))
+		}
 		return []byte(text), nil
 	}
 	out, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
@@ -212,14 +262,29 @@ func excerpt(data []byte) string {
 var errNoPartition = restRefusal(http.StatusNotFound, restUnknownPartition, restNoPartMessage)
 
 // onPartition sends a message to the partition that a client named, if it did.
-func onPartition(m ekaf.Message, partition *int32) (ekaf.Message, *StatusError) {
+func onPartition(m ekaf.Message, partition *restInt) (ekaf.Message, *StatusError) {
 	if partition == nil {
 		return m, nil
 	}
 	if *partition < 0 {
 		return m, errNoPartition
 	}
-	return m.OnPartition(*partition), nil
+	return m.OnPartition(int32(*partition)), nil
+}
+
+// notFound answers for a path that is not served: below those of the REST Proxy's
+// as it would.
+func (x *exchange) notFound() {
+	for _, below := range [...]struct {
+		path string
+		kind []string
+	}{{"/v3", v3Type}, {"/topics", v2Type}} {
+		if rest, found := strings.CutPrefix(x.r.URL.Path, below.path); found && (rest == "" || rest[0] == '/') {
+			x.refuseRest(refusal(http.StatusNotFound, restNotFoundMessage), below.kind)
+			return
+		}
+	}
+	x.refuse(refusal(http.StatusNotFound, "there is nothing at this path; /openapi.json lists what there is"))
 }
 
 // restURL is the address of a resource, as the client sees this server.

@@ -57,7 +57,7 @@ func (x *exchange) serveV2Partition() {
 		x.refuse(f)
 		return
 	}
-	x.serveV2(&partition)
+	x.serveV2((*restInt)(&partition))
 }
 
 func partitionOfPath(text string) (int32, *StatusError) {
@@ -72,7 +72,7 @@ func partitionOfPath(text string) (int32, *StatusError) {
 }
 
 // serveV2 produces; partition is for the records that name none.
-func (x *exchange) serveV2(partition *int32) {
+func (x *exchange) serveV2(partition *restInt) {
 	embedded, f := x.v2Format()
 	if f == nil {
 		f = x.restBody()
@@ -82,6 +82,14 @@ func (x *exchange) serveV2(partition *int32) {
 	}
 	if f == nil {
 		f = x.deliver(x.params[0], acked, x.h.settings.syncTimeout)
+	}
+	if f != nil && f.delivery && f.Status == http.StatusServiceUnavailable {
+		// Its clients look for that inside, and nothing but the request is at fault
+		// where it is refused as a whole.
+		for i := range x.msgs {
+			x.fail(i, f)
+		}
+		f = nil
 	}
 	if f == nil && partition != nil && len(x.delivery.failed) == len(x.msgs) && statusOf(x.delivery.failed[0].err).code == restUnknownPartition {
 		f = errNoPartition // of the path: no record is there
@@ -113,16 +121,16 @@ func (x *exchange) v2Format() (format, *StatusError) {
 
 // v2Messages makes the messages of a v2 request. It is refused as a whole if
 // anything of it cannot be understood.
-func (x *exchange) v2Messages(embedded format, partition *int32) *StatusError {
+func (x *exchange) v2Messages(embedded format, partition *restInt) *StatusError {
 	if len(x.body) == 0 {
 		return refusal(http.StatusUnprocessableEntity, "Null input provided. Data is required.")
 	}
 	var request struct {
 		Records       json.RawMessage `json:"records"`
 		KeySchema     *string         `json:"key_schema"` // the four are taken and mean nothing, as there
-		KeySchemaID   *int            `json:"key_schema_id"`
+		KeySchemaID   *restInt        `json:"key_schema_id"`
 		ValueSchema   *string         `json:"value_schema"`
-		ValueSchemaID *int            `json:"value_schema_id"`
+		ValueSchemaID *restInt        `json:"value_schema_id"`
 	}
 	if f := decodeStrictly(x.body, http.StatusUnprocessableEntity, &request); f != nil {
 		return f
@@ -147,15 +155,18 @@ func (x *exchange) v2Messages(embedded format, partition *int32) *StatusError {
 	return nil
 }
 
-func (x *exchange) addV2Record(element []byte, embedded format, partition *int32) *StatusError {
+func (x *exchange) addV2Record(element []byte, embedded format, partition *restInt) *StatusError {
 	if len(x.msgs) == maxMessages {
 		return errTooMany
 	}
 	if f := x.room(); f != nil {
 		return f
 	}
+	if string(element) == "null" { // not a record of nulls, which would be a tombstone
+		return refusal(http.StatusUnprocessableEntity, "records may not hold null")
+	}
 	record := struct {
-		Partition *int32          `json:"partition"`
+		Partition *restInt        `json:"partition"`
 		Key       json.RawMessage `json:"key"`
 		Value     json.RawMessage `json:"value"`
 	}{Partition: partition}

@@ -45,7 +45,7 @@ func restV3Routes() []*route {
 // v3Record is a record as a v3 request has it.
 type v3Record struct {
 	ID          json.RawMessage `json:"id"` // of entries of a batch
-	PartitionID *int32          `json:"partition_id"`
+	PartitionID *restInt        `json:"partition_id"`
 	Headers     json.RawMessage `json:"headers"`
 	Key         *v3Data         `json:"key"`
 	Value       *v3Data         `json:"value"`
@@ -57,8 +57,8 @@ type v3Data struct {
 	Type                format          `json:"type"`
 	Subject             *string         `json:"subject"`
 	SubjectNameStrategy *string         `json:"subject_name_strategy"`
-	SchemaID            *int            `json:"schema_id"`
-	SchemaVersion       *int            `json:"schema_version"`
+	SchemaID            *restInt        `json:"schema_id"`
+	SchemaVersion       *restInt        `json:"schema_version"`
 	Schema              *string         `json:"schema"`
 	Data                json.RawMessage `json:"data"`
 }
@@ -135,6 +135,9 @@ func v3Header(element []byte) (ekaf.Header, *StatusError) {
 	}
 	if f := decodeStrictly(element, http.StatusBadRequest, &h); f != nil {
 		return ekaf.Header{}, f
+	}
+	if payload.HasLoneSurrogate(element) {
+		return ekaf.Header{}, refusal(http.StatusBadRequest, "Bad Request: a header holds half of a character (a lone surrogate)")
 	}
 	if h.Name == nil {
 		return ekaf.Header{}, refusal(http.StatusBadRequest, "Bad Request: a header needs a name")
@@ -331,7 +334,7 @@ func v3Batch(body []byte) ([]v3Entry, *StatusError) {
 
 func v3BatchEntry(element []byte) (v3Entry, *StatusError) {
 	var r v3Record
-	if f := decodeStrictly(element, http.StatusUnprocessableEntity, &r); f != nil {
+	if f := decodeStrictly(element, http.StatusUnprocessableEntity, &r, "key", "value"); f != nil {
 		return v3Entry{}, f
 	}
 	var id string

@@ -10,7 +10,7 @@ import (
 // v3StreamEntry makes an entry of an object of a request for records.
 func v3StreamEntry(object []byte) v3Entry {
 	var record v3Record
-	if f := decodeStrictly(object, http.StatusBadRequest, &record); f != nil {
+	if f := decodeStrictly(object, http.StatusBadRequest, &record, "key", "value"); f != nil {
 		return v3Entry{fault: f}
 	}
 	if record.ID != nil {

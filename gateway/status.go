@@ -27,6 +27,8 @@ type StatusError struct {
 	// failed: the request was understood, and producing failed; the answer says
 	// whether the message may have been written.
 	failed bool
+	// delivery: it is the producer's, and not the gateway's own.
+	delivery bool
 	// code is that of the REST Proxy for it; 0: the status says enough.
 	code int
 }
@@ -79,7 +81,7 @@ func statusOf(err error) *StatusError {
 	if own, ok := errors.AsType[*StatusError](err); ok {
 		return own
 	}
-	out := &StatusError{Message: err.Error(), failed: true}
+	out := &StatusError{Message: err.Error(), failed: true, delivery: true}
 	failure, delivered := errors.AsType[*ekaf.DeliveryError](err)
 	if delivered {
 		out.MaybeWritten = failure.MaybeWritten

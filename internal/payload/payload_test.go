@@ -102,6 +102,46 @@ func TestElementsStop(t *testing.T) {
 	}
 }
 
+func TestMembers(t *testing.T) {
+	for body, want := range map[string]string{
+		`{}`: "", ` { } `: "", `[1]`: "", `null`: "", ``: "",
+		`{"a":1}`: "a=1;", ` { "a" : {"b":2} , "c\"d":"}" } `: `a={"b":2};c\"d="}";`,
+	} {
+		got := ""
+		for name, value := range payload.Members([]byte(body)) {
+			got += string(name) + "=" + string(value) + ";"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+	for name := range payload.Members([]byte(`{"a":1,"b":2}`)) {
+		if string(name) != "a" {
+			t.Errorf("it went on to %s", name)
+		}
+		break
+	}
+}
+
+func TestHasLoneSurrogate(t *testing.T) {
+	for text, want := range map[string]bool{
+		`"plain"`: false, `"\ud83d\ude00"`: false, `"\uD83D\uDE00x\ud83d\ude00"`: false, `"\u00e4\ud7ff\ue000"`: false, `"\\ud800"`: false, `"\ufffd"`: false,
+		`"\ud800"`: true, `"\ud800x"`: true, `"\udc00"`: true, `"\ud800\ud800"`: true, `"\ud800\u0041"`: true, `"\ud800\n"`: true,
+		`"\ud83d\ude00\ude00"`: true, `"\ud800x\udc00"`: true, `"\uDBFF"`: true, `"\uDFFF"`: true, `"\\\ud800"`: true,
+	} {
+		if got := payload.HasLoneSurrogate([]byte(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+		var decoded string
+		if err := json.Unmarshal([]byte(text), &decoded); err != nil {
+			t.Fatal(err)
+		}
+		if replaced := strings.ContainsRune(decoded, '\uFFFD') && !strings.Contains(text, "fffd"); replaced != want {
+			t.Errorf("%s is decoded as %q", text, decoded)
+		}
+	}
+}
+
 func TestIsJSON(t *testing.T) {
 	for body, want := range map[string]bool{` {"a":1}`: true, "[]": true, "a=1": false, "{a=1": false, "": false, "1": false} {
 		if payload.IsJSON([]byte(body)) != want {
