@@ -158,6 +158,7 @@ func newHost(c *cluster) *host {
 
 func (h *host) Clock() int64                                { return time.Now().UnixMilli() }
 func (h *host) Event(worker.Event)                          {}
+func (h *host) Told(*worker.Lane)                           {}
 func (h *host) SenderFor(*worker.Lane, int32) worker.Sender { return h }
 func (h *host) NextID(l *worker.Lane, fresh bool) (worker.ID, bool) {
 	return h.source.Next(l, l.Worker, fresh)
