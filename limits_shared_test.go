@@ -3,7 +3,9 @@ package ekaf_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,5 +100,36 @@ func abandon(t *testing.T, p *ekaf.Producer) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = p.Close(ended)
+	})
+}
+
+// In an outage a batch grows to BatchBytes. The oldest part of it goes, not all
+// that waits; what is left arrives in order.
+func TestLimitDropOldestOfALargeBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 5000
+		c, p := inMemory(t, 1, []ekaftest.Option{ekaftest.Topic("events", 1)}, ekaf.TopicBufferMessages(most), ekaf.WhenFull(ekaf.DropOldest))
+		abandon(t, p)
+		if _, err := p.ProduceSync(t.Context(), "events", padded(0)); err != nil {
+			t.Fatal(err)
+		}
+		c.Stop()
+		for i := range most + 1 {
+			if err := p.ProduceAsync(t.Context(), "events", ekaf.Value(fmt.Sprintf("%04d%0*d", i, 100, 0))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := p.Info("events").Waiting
+		if left < most*3/4 || left > most {
+			t.Errorf("%d of %d messages are left", left, most+1)
+		}
+		if err := c.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		flush(t, p)
+		there := numbersIn(t, c)[1:]
+		if len(there) != left || !slices.IsSorted(there) || there[left-1] != most || there[2]-there[1] != 1 {
+			t.Errorf("%d messages arrived, the first are %v, the last %v", len(there), there[:3], there[len(there)-1])
+		}
 	})
 }

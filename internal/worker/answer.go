@@ -266,7 +266,8 @@ func (l *Lane) refused(b *batch.Batch, a Answer, ruling Ruling, err error, out *
 		}
 	case Split:
 		if b.Count() > 1 {
-			l.halve(b, out)
+			l.halve(b)
+			l.stats.Splits++
 			return
 		}
 	case NameBad:

@@ -8,7 +8,7 @@ import (
 
 // halve puts two batches in the place of one that is too large. They keep its
 // numbers, since those were never taken.
-func (l *Lane) halve(b *batch.Batch, out *outcomes) {
+func (l *Lane) halve(b *batch.Batch) {
 	middle := int32(b.Count() / 2)
 	low := b.Extract(func(i int32) bool { return i < middle })
 	high := b.Extract(func(i int32) bool { return i >= middle })
@@ -17,7 +17,6 @@ func (l *Lane) halve(b *batch.Batch, out *outcomes) {
 	}
 	low.Sequence = b.Sequence
 	high.Sequence = advance(b.Sequence, int(middle))
-	l.stats.Splits++
 	l.swap(b, low, high)
 }
 
@@ -49,7 +48,8 @@ func (l *Lane) dropBad(b *batch.Batch, a Answer, err error, out *outcomes) {
 		}
 	}
 	if len(bad) == 0 && b.Count() > 1 {
-		l.halve(b, out)
+		l.halve(b)
+		l.stats.Splits++
 		return
 	}
 	if len(bad) == 0 || len(bad) == b.Count() {
@@ -257,27 +257,43 @@ func (l *Lane) openAge(b *batch.Batch) time.Duration {
 	return age
 }
 
-// DropOldest gives up the lane's oldest batch that was never sent. It reports
-// whether there was one.
+// shedBytes is about what DropOldest gives up at a time. In an outage a batch grows
+// to all of BatchBytes, which may be all that is there.
+const shedBytes = 64 << 10
+
+// DropOldest gives up the lane's oldest batch that was never sent, of a large one
+// the first part. It reports whether there was one.
 func (l *Lane) DropOldest(why error) bool {
 	l.mu.Lock()
 	out := outcomes{lane: l}
-	dropped := false
-	for i := l.next; i < l.queue.len() && !dropped; i++ {
-		if b := l.queue.at(i); b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing {
-			l.queue.remove(i)
-			l.drop(b, why, &out)
-			dropped = true
-		}
+	oldest := l.neverTried()
+	dropped := oldest >= 0
+	if !dropped && l.open != nil && l.open.Count() > 0 {
+		l.close(l.now())
+		oldest, dropped = l.neverTried(), true
 	}
-	if b := l.open; !dropped && b != nil && b.Count() > 0 {
-		l.open, l.flushing = nil, false
-		b.Move(batch.Sealed)
+	if oldest >= 0 {
+		b := l.queue.at(oldest)
+		for b.Size() > 2*shedBytes && b.Count() > 1 && !b.Shared {
+			l.halve(b)
+			b = l.queue.at(oldest)
+		}
+		l.queue.remove(oldest)
 		l.drop(b, why, &out)
-		dropped = true
 	}
 	l.leave(&out)
 	return dropped
+}
+
+// neverTried is the place in the queue of the first batch that DropOldest may
+// give up, -1 if there is none.
+func (l *Lane) neverTried() int {
+	for i := l.next; i < l.queue.len(); i++ {
+		if b := l.queue.at(i); b.State == batch.Sealed && b.Attempts == 0 && !b.Compressing {
+			return i
+		}
+	}
+	return -1
 }
 
 func (l *Lane) drop(b *batch.Batch, why error, out *outcomes) {
