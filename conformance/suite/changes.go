@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/ekaf-go/ekaf"
 )
@@ -44,6 +46,55 @@ func deleted(t *Trial) {
 	}
 	// Acks of the new topic may come without offset where the first try went to the old one.
 	f.verify(rules{keyed: true})
+}
+
+// recreated: a topic goes away and comes back while its messages flow. What was acked
+// may be gone with the old one; nothing is there twice, and new messages arrive.
+func recreated(t *Trial) {
+	topic := t.topic(3, nil)
+	p := t.producer(ekaf.AutoCreateTopics(false), ekaf.UnknownTopicTimeout(0))
+	var stop atomic.Bool
+	var sent, told atomic.Int64
+	var flowing sync.WaitGroup
+	defer flowing.Wait()
+	defer stop.Store(true)
+	for key := range 8 {
+		flowing.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				m := ekaf.KeyValue(fmt.Sprint(key), fmt.Sprint(key, "-", i)).Then(func(ekaf.Ack, error) { told.Add(1) })
+				if err := p.ProduceAsync(t.ctx, topic, m); err != nil {
+					t.Error(err)
+					return
+				}
+				sent.Add(1)
+				time.Sleep(200 * time.Microsecond)
+			}
+		})
+	}
+	for life := range 3 {
+		time.Sleep(500 * time.Millisecond) // the flow is at its full width
+		t.check(t.Cluster.DeleteTopic(t.ctx, topic))
+		t.create(topic, 3, nil)
+		tries := 0
+		t.until("nothing arrives in the new topic", func() bool {
+			tries++
+			_, err := p.ProduceSync(t.ctx, topic, ekaf.Value(fmt.Sprint("sync ", life, "-", tries)))
+			return err == nil
+		})
+	}
+	stop.Store(true)
+	flowing.Wait()
+	t.flush(p)
+	if sent.Load() != told.Load() {
+		t.Errorf("%d messages were sent, and %d have an outcome", sent.Load(), told.Load())
+	}
+	seen := map[string]bool{}
+	for _, r := range t.read(topic) {
+		if seen[string(r.Value)] {
+			t.Errorf("%q is in the topic twice", r.Value)
+		}
+		seen[string(r.Value)] = true
+	}
 }
 
 // grown: messages reach partitions that were added, and none is lost on the way.

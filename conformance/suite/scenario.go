@@ -38,6 +38,7 @@ func Scenarios() []Scenario {
 		{Name: "MassageBuffer", Run: massage},
 		{Name: "Created late", Run: createdLate},
 		{Name: "Deleted and recreated", Needs: Recreate, Run: deleted},
+		{Name: "Recreated in traffic", Needs: Recreate, Run: recreated},
 		{Name: "Partitions added", Needs: Grow, Run: grown},
 		{Name: "Leaders move", Needs: Leaders, Run: leaderMoves},
 		{Name: "Restarts", Needs: Restart, Core: true, Run: restarts},
