@@ -99,7 +99,7 @@ func TestACallThatWaitsForRoomWhileItsTopicIsGivenUp(t *testing.T) {
 func TestAWaitForPartitionsWhileTheTopicIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const denied = 29 // TOPIC_AUTHORIZATION_FAILED
-		log := &onLog{name: ekaf.EventTopicUnknown.String()}
+		log := &onLog{name: "brokers refuse the topic"}
 		c, p := inMemory(t, 1, []ekaftest.Option{ekaftest.Topic("missing", 1)}, ekaf.Logger(slog.New(log)))
 		defer closeInAMinute(t, p)
 		c.OnMetadata(func(_ int32, r *kmsg.MetadataResponse) {

@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/ekaftest"
 )
@@ -54,6 +57,38 @@ func TestFault(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoPermissionIsNotUnknown: brokers that say "not permitted" of a topic do not
+// say that it does not exist, and no event claims it.
+func TestNoPermissionIsNotUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dropped := make(chan error, 10)
+		c, p := inMemory(t, 1, []ekaftest.Option{ekaftest.Topic("events", 1)}, ekaf.OnEvent(func(e ekaf.Event) {
+			switch e.Kind {
+			case ekaf.EventTopicUnknown:
+				t.Errorf("topic_unknown: %v", e.Err)
+			case ekaf.EventDropped:
+				dropped <- e.Err
+			}
+		}))
+		refused := c.Inject(ekaftest.Fault{API: kmsg.Metadata, Topic: "events", Code: kerr.TopicAuthorizationFailed.Code, Times: -1})
+		for range 2 {
+			if err := p.ProduceAsync(t.Context(), "events", ekaf.Value("x")); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-dropped; !errors.Is(err, ekaf.ErrNotPermitted) || errors.Is(err, ekaf.ErrUnknownTopic) {
+				t.Errorf("dropped for %v", err)
+			}
+		}
+		refused.Remove()
+		if _, err := p.ProduceSync(t.Context(), "events", ekaf.Value("x")); err != nil {
+			t.Error(err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestKnownEndsWithItsContext: while no broker answers, nothing is said against

@@ -316,8 +316,11 @@ func (t *topic) learnFault(known *cluster.Topic) {
 	t.fatal = final
 	t.mu.Unlock()
 	t.producer.bell.ring()
-	if first {
+	switch {
+	case first && errors.Is(err, ErrUnknownTopic):
 		t.producer.emit(t, Event{Kind: EventTopicUnknown, Err: err})
+	case first:
+		t.producer.log.Warn("brokers refuse the topic", "topic", t.name, "error", err)
 	}
 	if final {
 		t.fail(err)
