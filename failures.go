@@ -16,7 +16,7 @@ type failures struct {
 
 var sentinels = []error{
 	ErrFull, ErrDropped, ErrTimeout, ErrClosed, ErrWithdrawn, ErrUnknownTopic, ErrUnknownPartition,
-	ErrTooLarge, ErrNotPermitted, ErrInvalidTopic, ErrUndecidable, ErrHeadersUnsupported, ErrIdempotenceUnsupported, ErrIdempotenceUnsupported,
+	ErrTooLarge, ErrNotPermitted, ErrInvalidTopic, ErrUndecidable, ErrHeadersUnsupported, ErrIdempotenceUnsupported, ErrTryAgain,
 }
 
 // reasonOf names the cause of a failure: the text of a sentinel, the name of a
