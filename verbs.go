@@ -367,7 +367,7 @@ func (t *topic) because(err error) error {
 		last = t.producer.brokerFault(t)
 	}
 	if last == nil {
-		last = t.producer.cluster.LastError()
+		last = t.producer.cluster.Trouble()
 	}
 	switch {
 	case last == nil:

@@ -58,7 +58,7 @@ func (c *Cluster) linkFor(ctx context.Context, broker int32) (*link, error) {
 func (c *Cluster) firstSnapshot(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		taken, changed, last, closed := c.Snapshot().Taken, c.changed, c.lastErr, c.closed
+		taken, changed, closed := c.Snapshot().Taken, c.changed, c.closed
 		c.mu.Unlock()
 		switch {
 		case !taken.IsZero():
@@ -69,7 +69,7 @@ func (c *Cluster) firstSnapshot(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return because("learn which brokers there are", context.Cause(ctx), last)
+			return because("learn which brokers there are", context.Cause(ctx), c.Trouble())
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (c *Cluster) anyLink(ctx context.Context) (*link, error) {
 		}
 		c.mu.Lock()
 		if ended != nil {
-			return nil, because("reach the cluster", ended, c.lastErr)
+			return nil, because("reach the cluster", ended, c.troubleLocked())
 		}
 	}
 }

@@ -134,7 +134,7 @@ func (c *Cluster) dialAny(ctx context.Context, list []candidate) (*link, error) 
 
 func (c *Cluster) dialCandidate(ctx context.Context, to candidate, results chan<- dialed) {
 	c.wg.Go(func() {
-		nc, err := conn.Dial(ctx, &c.cfg.Conn, to.addr)
+		nc, err := c.dial(ctx, to.addr)
 		results <- dialed{candidate: to, conn: nc, err: err}
 	})
 }

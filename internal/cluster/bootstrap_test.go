@@ -183,6 +183,26 @@ func TestStuckBrokerIsLeft(t *testing.T) {
 	})
 }
 
+// TestAWaitThatEndsNamesTheAddress: while nothing has failed yet, that is all that can be said.
+func TestAWaitThatEndsNamesTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript()
+		s.set("one:9092", swallows)
+		c := s.start(t, Config{}, "one:9092")
+		_, asked := c.Do(within(t, 3*time.Second), AnyBroker, kmsg.NewPtrMetadataRequest())
+		_, waited := c.Wait(within(t, 3*time.Second), "orders")
+		for _, err := range []error{asked, waited} {
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer yet from one:9092") {
+				t.Errorf("got %v", err)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		if err := c.Trouble(); err == nil || strings.Contains(err.Error(), "no answer yet") {
+			t.Errorf("after the attempt has ended: %v", err)
+		}
+	})
+}
+
 func TestAdvertisedListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(b1, b2)

@@ -99,6 +99,7 @@ type Cluster struct {
 	control    *link
 	links      map[int32]*link
 	dialing    map[int32]*dialing
+	trying     map[string]int     // addresses being connected to, and by how many
 	open       map[*link]struct{} // every connection not closed yet
 	notes      []note
 	delivering bool
@@ -117,6 +118,7 @@ func New(cfg Config) *Cluster {
 		avoid:    make(map[string]bool),
 		links:    make(map[int32]*link),
 		dialing:  make(map[int32]*dialing),
+		trying:   make(map[string]int),
 		open:     make(map[*link]struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -216,6 +218,9 @@ func (c *Cluster) Wait(ctx context.Context, topic string) (*Topic, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if last == nil {
+				last = c.Trouble()
+			}
 			return nil, because(what, context.Cause(ctx), last)
 		}
 	}

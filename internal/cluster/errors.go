@@ -3,6 +3,9 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -46,6 +49,22 @@ func cannotAsk(question string, err error) error {
 func denied(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) ||
 		errors.Is(err, kerr.TransactionalIDAuthorizationFailed)
+}
+
+// Trouble is what a wait that ends can say of its reason: the last failure, or where nothing has failed yet, who
+// is being waited for. Nil: nothing.
+func (c *Cluster) Trouble() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.troubleLocked()
+}
+
+func (c *Cluster) troubleLocked() error {
+	if c.lastErr != nil || len(c.trying) == 0 {
+		return c.lastErr
+	}
+	addrs := slices.Sorted(maps.Keys(c.trying))
+	return fmt.Errorf("no answer yet from %s", strings.Join(addrs, ", "))
 }
 
 // because adds the last failure to the reason why a wait ended, so that a user who sees a deadline also

@@ -152,7 +152,7 @@ func (c *Cluster) to(ctx context.Context, id int32) (*link, error) {
 
 // dialBroker connects on behalf of everyone who waits on d; the end of any one's context does not end it.
 func (c *Cluster) dialBroker(b Broker, d *dialing) {
-	nc, err := conn.Dial(c.ctx, &c.cfg.Conn, b.Addr())
+	nc, err := c.dial(c.ctx, b.Addr())
 	c.mu.Lock()
 	delete(c.dialing, b.ID)
 	closed := c.closed
@@ -172,6 +172,20 @@ func (c *Cluster) dialBroker(b Broker, d *dialing) {
 	if err == nil && closed {
 		_ = nc.Close()
 	}
+}
+
+// dial connects, and has the address named meanwhile by waits that end.
+func (c *Cluster) dial(ctx context.Context, addr string) (*conn.Conn, error) {
+	c.mu.Lock()
+	c.trying[addr]++
+	c.mu.Unlock()
+	nc, err := conn.Dial(ctx, &c.cfg.Conn, addr)
+	c.mu.Lock()
+	if c.trying[addr]--; c.trying[addr] == 0 {
+		delete(c.trying, addr)
+	}
+	c.mu.Unlock()
+	return nc, err
 }
 
 // closeIdle runs when the link's idle time is over. The timer may have fired just before a use began, so

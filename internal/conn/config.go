@@ -44,10 +44,10 @@ type Config struct {
 	TLS *tls.Config
 
 	// SASL gives the mechanism, once for every authentication and re-authentication, so that tokens can be renewed.
-	// Nil: no authentication. Its context ends after RequestTimeout.
+	// Nil: no authentication. Its context ends after RequestTimeout, or with the Dial it is a part of.
 	SASL func(ctx context.Context) (sasl.Mechanism, error)
 
-	// DialTimeout bounds name lookup, connecting and the TLS handshake together. 0: 10 s.
+	// DialTimeout bounds all that makes a connection: name lookup, connecting, TLS, ApiVersions and SASL. 0: 10 s.
 	DialTimeout time.Duration
 
 	// RequestTimeout is how old the oldest unanswered request may grow, counted from just before its write; then the

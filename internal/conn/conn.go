@@ -42,6 +42,7 @@ type Conn struct {
 
 	mu          sync.Mutex // guards the following; never held across I/O or a call to a handler
 	err         error      // the first one; set means dead
+	probed      bool       // see probe
 	pending     pendingRing
 	writing     request // the write in progress, for the watchdog; since is zero if there is none
 	stage       stage
@@ -162,11 +163,7 @@ func (c *Conn) watch() {
 		c.mu.Unlock()
 		return
 	}
-	oldest := c.writing
-	if c.pending.count > 0 {
-		// Never younger than the write in progress, which, if it wants an answer, is the youngest of the ring.
-		oldest = *c.pending.at(0)
-	}
+	oldest := c.oldestLocked()
 	if oldest.since.IsZero() {
 		c.armed = false
 		c.mu.Unlock()
@@ -177,7 +174,29 @@ func (c *Conn) watch() {
 		c.mu.Unlock()
 		return
 	}
-	at := c.stage
+	late := c.lateLocked(c.cfg.RequestTimeout)
 	c.mu.Unlock()
-	c.Kill(&TimeoutError{Addr: c.addr, API: apiName(oldest.apiKey), After: c.cfg.RequestTimeout, first: at == stageVersions})
+	c.Kill(late)
+}
+
+// oldestLocked is the request that waits longest; since is zero if none does.
+func (c *Conn) oldestLocked() request {
+	if c.pending.count > 0 {
+		// Never younger than the write in progress, which, if it wants an answer, is the youngest of the ring.
+		return *c.pending.at(0)
+	}
+	return c.writing
+}
+
+// lateLocked is the error of a connection whose oldest request waits for longer than it may.
+func (c *Conn) lateLocked(after time.Duration) error {
+	oldest := c.oldestLocked()
+	e := &TimeoutError{Addr: c.addr, API: apiName(oldest.apiKey), After: after}
+	if oldest.since.IsZero() {
+		e.API = "the handshake" // nothing is asked at this moment: a mechanism takes its time
+	}
+	if c.stage == stageVersions {
+		e.advice = silentPort
+	}
+	return e
 }

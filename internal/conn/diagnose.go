@@ -139,8 +139,6 @@ func classifyTLS(err error, anonymous bool) error {
 	case peerClosed(err):
 		// A plaintext broker reads the beginning of a ClientHello as a size of 369 MB and hangs up.
 		return ErrNotTLS
-	case isTimeout(err):
-		return ErrUnreachable
 	}
 	return ErrTLS
 }

@@ -20,7 +20,7 @@ const apiVersionsKey = 18
 const apiVersionsVersion = 3
 
 // Dial connects to the broker at addr (host:port), with TLS and SASL as cfg says, and learns its versions. DialTimeout
-// bounds connecting and TLS, RequestTimeout each request after that; ctx bounds all of it. Errors are PeerError,
+// and ctx bound all of it, RequestTimeout each request in it too. Errors are PeerError,
 // TimeoutError, AuthError, MechanismError or UnsupportedError, and say what to do.
 //
 // With Config.Doors, an attempt that comes too soon after one that failed is not made, and answers its error.
@@ -37,7 +37,9 @@ func Dial(ctx context.Context, cfg *Config, addr string) (*Conn, error) {
 }
 
 func dial(ctx context.Context, set *settings, addr string) (*Conn, error) {
-	s, err := dialStream(ctx, set, addr)
+	bounded, cancel := context.WithTimeout(ctx, set.DialTimeout)
+	defer cancel()
+	s, err := dialStream(bounded, set, addr)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = interrupted(ctx, addr) // the caller's doing, and no fault of the broker's
@@ -48,10 +50,20 @@ func dial(ctx context.Context, set *settings, addr string) (*Conn, error) {
 	c.token <- struct{}{} // held through the handshake
 	go c.readLoop()
 
-	stop := context.AfterFunc(ctx, func() { c.Kill(interrupted(ctx, addr)) })
-	err = c.handshake(ctx)
+	ended := func() error {
+		if ctx.Err() != nil {
+			return interrupted(ctx, addr)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.lateLocked(set.DialTimeout)
+	}
+	stop := context.AfterFunc(bounded, func() { c.Kill(ended()) })
+	unprobe := c.probeBefore(bounded)
+	err = c.handshake(bounded)
+	err = unprobe(err)
 	if !stop() && err == nil {
-		err = interrupted(ctx, addr)
+		err = ended()
 	}
 	if err == nil {
 		c.limit.Store(set.MaxResponseBytes)
@@ -86,14 +98,12 @@ type stream struct {
 	anonymous bool
 }
 
-// dialStream connects and, if asked to, wraps the stream in TLS.
+// dialStream connects and, if asked to, wraps the stream in TLS. ctx ends with DialTimeout.
 func dialStream(ctx context.Context, cfg *settings, addr string) (stream, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "" {
 		return stream{}, &PeerError{Addr: addr, Problem: ErrAddress}
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
-	defer cancel()
 	var raw net.Conn
 	err = guard("the dialer", func() (err error) {
 		raw, err = cfg.Dial(ctx, "tcp", addr)
@@ -120,6 +130,9 @@ func dialStream(ctx context.Context, cfg *settings, addr string) (stream, error)
 	err = guard("the TLS configuration", func() error { return secured.HandshakeContext(ctx) })
 	if err != nil {
 		_ = raw.Close() // the handshake's error is the one to tell
+		if isTimeout(err) {
+			return stream{}, &TimeoutError{Addr: addr, API: "the TLS handshake", After: cfg.DialTimeout, advice: silentTLS}
+		}
 		return stream{}, tlsProblem(addr, err, s.anonymous)
 	}
 	s.nc = secured

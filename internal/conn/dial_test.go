@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -218,6 +219,44 @@ func TestSilentBroker(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestDialTimeoutBoundsAllOfIt: also what comes behind connecting, where each request may take RequestTimeout.
+func TestDialTimeoutBoundsAllOfIt(t *testing.T) {
+	deaf := func(*peer) { time.Sleep(time.Hour) } // the write hangs
+	slow := func(p *peer) {
+		p.greet()
+		p.handshake(t, 0)
+		for i := 0; ; i++ {
+			time.Sleep(4 * time.Second)
+			if p.authenticate(t, fmt.Sprint("s", i), 0, "", 0) == "" {
+				return
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		script func(*peer)
+		api    string
+		silent bool
+	}{
+		"silent port":    {(*peer).drain, "ApiVersions", true},
+		"deaf port":      {deaf, "ApiVersions", true},
+		"endless rounds": {slow, "SASLAuthenticate", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				_, err := Dial(t.Context(), over(t, Config{SASL: constantly(steps{1000, false})}, c.script), "x:1")
+				late, ok := errors.AsType[*TimeoutError](err)
+				if !ok || late.API != c.api || late.After != DefaultDialTimeout || time.Since(begun) != DefaultDialTimeout {
+					t.Fatalf("error %v after %v of the fake clock", err, time.Since(begun))
+				}
+				if text := err.Error(); !strings.Contains(text, "x:1") || strings.Contains(text, "whether it expects TLS") != c.silent {
+					t.Errorf("it says %q", text)
+				}
+			})
+		})
+	}
 }
 
 func TestDialEndsWithItsContext(t *testing.T) {

@@ -95,15 +95,21 @@ func (e *PeerError) Unwrap() []error {
 type TimeoutError struct {
 	Addr  string
 	API   string        // as Kafka names it: Produce, Metadata ...
-	After time.Duration // Config.RequestTimeout
+	After time.Duration // Config.RequestTimeout, or DialTimeout
 
-	first bool
+	advice string // "": none
 }
+
+// Advice for who was never answered at all.
+const (
+	silentPort = "it accepts connections but says nothing; check that this is the port of a Kafka broker, and whether it expects TLS"
+	silentTLS  = "it accepts connections but says nothing; check that this is the TLS port of a Kafka broker"
+)
 
 func (e *TimeoutError) Error() string {
 	text := fmt.Sprintf("broker %s has not answered %s within %v", e.Addr, e.API, e.After)
-	if e.first {
-		text += ": it accepts connections but says nothing; check that this is the port of a Kafka broker, and whether it expects TLS"
+	if e.advice != "" {
+		text += ": " + e.advice
 	}
 	return text
 }

@@ -272,7 +272,7 @@ func TestSASLFunctionHangs(t *testing.T) {
 		hang := func(ctx context.Context) (sasl.Mechanism, error) { <-ctx.Done(); return nil, ctx.Err() }
 		begun := time.Now()
 		_, err := Dial(t.Context(), over(t, Config{SASL: hang}, func(p *peer) { p.greet(); p.drain() }), "x:1")
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != DefaultRequestTimeout {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != DefaultDialTimeout {
 			t.Errorf("error %v after %v of the fake clock", err, time.Since(begun))
 		}
 	})

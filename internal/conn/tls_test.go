@@ -2,7 +2,6 @@ package conn
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -213,7 +212,7 @@ func always(pair tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certif
 func TestTLSHandshakeTimeout(t *testing.T) {
 	addr := listening(t, (*peer).drain)
 	_, err := Dial(t.Context(), &Config{TLS: &tls.Config{}, DialTimeout: 50 * time.Millisecond}, addr)
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnreachable) {
+	if late, ok := errors.AsType[*TimeoutError](err); !ok || late.API != "the TLS handshake" || !strings.Contains(err.Error(), "the TLS port of a Kafka broker") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -45,9 +45,7 @@ func (s *Sender) connect() (wait time.Duration) {
 		return s.failed(fmt.Errorf("broker %d is not in the cluster's metadata", s.broker))
 	}
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Conn.DialTimeout)
-	c, err := conn.Dial(ctx, s.cfg.Conn, addr)
-	cancel()
+	c, err := conn.Dial(s.ctx, s.cfg.Conn, addr)
 	if err != nil {
 		if s.ctx.Err() != nil {
 			return 0
