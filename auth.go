@@ -110,12 +110,13 @@ func Mechanism(m sasl.Mechanism) Auth {
 // refuses the two together.
 func TLSFiles(caFile, certFile, keyFile string) Option {
 	return forProducer("TLSFiles", func(s *settings) {
+		s.tlsFiles = true
 		config, err := tlsFromFiles(caFile, certFile, keyFile, s.logger)
 		if err != nil {
 			s.fault("TLSFiles: %w", err)
 			return
 		}
-		s.tls, s.tlsFiles = config, true
+		s.tls = config
 	})
 }
 

@@ -225,6 +225,12 @@ func (s *settings) checkTopic(where string, t *topicSettings) {
 	}
 }
 
+// brokersAssumed: BrokerVersion names a release that there was, all of which are older than idempotence.
+func (s *settings) brokersAssumed() bool {
+	versions, err := conn.Assumed(s.brokerVersion)
+	return err == nil && versions != nil
+}
+
 // checkIdempotence refuses what could only disappoint: it asked for with other
 // acks, and it, by default or not, where the brokers are known to have none, so
 // that every message would fail.
@@ -232,7 +238,7 @@ func (s *settings) checkIdempotence(t *topicSettings, bad func(format string, ar
 	switch {
 	case t.idempotenceAsked && t.acks != AcksAll:
 		bad("Idempotence and Acks: idempotence needs acks all, not %v: drop one of the two", t.acks)
-	case t.idempotence && t.acks == AcksAll && s.brokerVersion != "":
+	case t.idempotence && t.acks == AcksAll && s.brokersAssumed():
 		bad("Idempotence and BrokerVersion: brokers of release %s have no idempotence, which is on by default: "+
 			"add Idempotence(false) (enable.idempotence=false)", s.brokerVersion)
 	}

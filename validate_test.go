@@ -35,19 +35,20 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		options []ekaf.Option
 		want    string
 	}{
-		"no TLS where TLS was meant":    {opts(ekaf.TLS(nil), plain), "TLS: the configuration is nil"},
-		"TLS in two ways":               {opts(ekaf.TLS(&tls.Config{}), ekaf.TLSFiles("", "", "")), "TLS and TLSFiles: "},
-		"TLS in two ways, turned round": {opts(ekaf.TLSFiles("", "", ""), ekaf.TLS(&tls.Config{})), "TLS and TLSFiles: "},
-		"no mechanism":                  {opts(ekaf.SASL(ekaf.Mechanism(nil))), "SASL: Mechanism needs"},
-		"no auth":                       {opts(ekaf.SASL(ekaf.Auth{})), "SASL: there is no mechanism"},
-		"no token function":             {opts(ekaf.SASL(ekaf.OAuthBearer(nil))), "SASL: OAuthBearer needs a function"},
-		"no credentials function":       {opts(ekaf.SASL(ekaf.AWSMSKIAM(nil))), "SASL: AWSMSKIAM needs a function"},
-		"a policy that is none":         {opts(ekaf.OnUndecidable(9)), "OnUndecidable: there is no UndecidablePolicy(9)"},
-		"a mode that is none":           {opts(ekaf.ConnectionsPer(9)), "ConnectionsPer: there is no ConnectionMode(9)"},
-		"a port that is none":           {opts(ekaf.StatsD("nohost:notaport")), "StatsD: "},
-		"a host that is none":           {opts(ekaf.Brokers("a b:9092")), "Brokers: "},
-		"a list as one address":         {opts(ekaf.Brokers("a,b")), "Brokers: "},
-		"idempotence with acks 1":       {opts(ekaf.Idempotence(true), ekaf.Acks(ekaf.AcksLeader)), "Idempotence and Acks: idempotence needs acks all, not 1"},
+		"no TLS where TLS was meant":                     {opts(ekaf.TLS(nil), plain), "TLS: the configuration is nil"},
+		"TLS in two ways":                                {opts(ekaf.TLS(&tls.Config{}), ekaf.TLSFiles("", "", "")), "TLS and TLSFiles: "},
+		"TLS in two ways, turned round":                  {opts(ekaf.TLSFiles("", "", ""), ekaf.TLS(&tls.Config{})), "TLS and TLSFiles: "},
+		"TLS in two ways, one of them without its files": {opts(ekaf.TLS(&tls.Config{}), ekaf.TLSFiles("/nowhere", "", "")), "TLS and TLSFiles: "},
+		"no mechanism":                                   {opts(ekaf.SASL(ekaf.Mechanism(nil))), "SASL: Mechanism needs"},
+		"no auth":                                        {opts(ekaf.SASL(ekaf.Auth{})), "SASL: there is no mechanism"},
+		"no token function":                              {opts(ekaf.SASL(ekaf.OAuthBearer(nil))), "SASL: OAuthBearer needs a function"},
+		"no credentials function":                        {opts(ekaf.SASL(ekaf.AWSMSKIAM(nil))), "SASL: AWSMSKIAM needs a function"},
+		"a policy that is none":                          {opts(ekaf.OnUndecidable(9)), "OnUndecidable: there is no UndecidablePolicy(9)"},
+		"a mode that is none":                            {opts(ekaf.ConnectionsPer(9)), "ConnectionsPer: there is no ConnectionMode(9)"},
+		"a port that is none":                            {opts(ekaf.StatsD("nohost:notaport")), "StatsD: "},
+		"a host that is none":                            {opts(ekaf.Brokers("a b:9092")), "Brokers: "},
+		"a list as one address":                          {opts(ekaf.Brokers("a,b")), "Brokers: "},
+		"idempotence with acks 1":                        {opts(ekaf.Idempotence(true), ekaf.Acks(ekaf.AcksLeader)), "Idempotence and Acks: idempotence needs acks all, not 1"},
 		"idempotence with acks 0, in a topic": {
 			opts(ekaf.Topic("t", ekaf.Acks(ekaf.AcksNone), ekaf.Idempotence(true))), `Topic "t": Idempotence and Acks: `,
 		},
@@ -56,12 +57,12 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		},
 		"idempotence of brokers without": {opts(ekaf.BrokerVersion("0.8.2"), ekaf.Idempotence(true)), "Idempotence and BrokerVersion: "},
 		"idempotence by default of brokers without": {
-			opts(ekaf.BrokerVersion("0.9.0")), "release 0.9.0 have no idempotence, which is on by default: add Idempotence(false)",
+			opts(ekaf.BrokerVersion("0.9.0")), "Idempotence and BrokerVersion: brokers of release 0.9.0 have no idempotence, which is on by default: add Idempotence(false)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := made(t, c.options...)
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
+			if err == nil || !strings.Contains(err.Error(), "\n  "+c.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("New answers %v, want %q", err, c.want)
 			}
 		})
