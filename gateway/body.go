@@ -53,10 +53,9 @@ var errTooLarge = errors.New("more bytes than allowed")
 // readBody reads the request's body to its end, and unpacks it. Nothing is
 // produced before that: a client that hangs up while it sends produces nothing.
 func (x *exchange) readBody() *StatusError {
-	encoding := x.r.Header["Content-Encoding"]
-	packed := len(encoding) > 0 && !strings.EqualFold(encoding[0], "identity")
+	packed := coding(x.r.Header["Content-Encoding"])
 	to := &x.body
-	if packed {
+	if packed != "" {
 		to = &x.packed
 	}
 	if x.r.ContentLength > int64(x.h.settings.maxBody) {
@@ -71,10 +70,27 @@ func (x *exchange) readBody() *StatusError {
 	if err := x.fill(to, x.r.Body); err != nil {
 		return x.unreadable(err)
 	}
-	if packed {
-		return x.unpack(encoding)
+	if packed != "" {
+		return x.unpack(packed)
 	}
 	return nil
+}
+
+// coding is what a body is packed with, on any of the lines that say so; "" if it is
+// as it is.
+func coding(lines []string) (name string) {
+	for _, line := range lines {
+		for one := range strings.SplitSeq(line, ",") {
+			if one = strings.TrimSpace(one); one == "" || strings.EqualFold(one, "identity") {
+				continue
+			}
+			if name != "" {
+				return "more than one" // which is none that is taken
+			}
+			name = strings.ToLower(one)
+		}
+	}
+	return name
 }
 
 // settle charges a buffer that came large from an earlier request, or lets it go.

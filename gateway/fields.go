@@ -60,12 +60,15 @@ func cmpFault(a, b *StatusError) *StatusError {
 // oneOf finds what a header or a parameter says. Said twice it is refused: which
 // of them to believe would be a guess.
 func oneOf(header http.Header, query url.Values, name, parameter string) (value string, given bool, f *StatusError) {
-	values := append(header[name][:len(header[name]):len(header[name])], query[parameter]...)
+	values := append(slices.Clip(header[name]), query[parameter]...)
 	switch len(values) {
 	case 0:
 		return "", false, nil
 	case 1:
 		return values[0], true, nil
+	}
+	if name == "" {
+		return "", true, refusal(http.StatusUnprocessableEntity, "?%s= is given %d times: give it once", parameter, len(values))
 	}
 	return "", true, refusal(http.StatusUnprocessableEntity, "%s and ?%s= are given %d times together: give one", name, parameter, len(values))
 }

@@ -45,7 +45,7 @@ func New(producer *ekaf.Producer, options ...Option) (*Handler, error) {
 	}
 	h := &Handler{producer: producer, settings: s, table: routes(s.mounts)}
 	h.router = newRouter(h.table)
-	h.openapi = describe(h.table)
+	h.openapi = describe(h.table, s.guard != nil)
 	h.unmatched.pattern = NoRoute
 	h.topics = newTopics(producer, s)
 	h.bodies.limit = s.bodyMemory

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -38,6 +40,9 @@ func (x *exchange) describe(topics ...string) (ekaf.ClusterMetadata, *StatusErro
 	m, err := x.h.producer.Describe(ctx, topics...)
 	if err == nil {
 		return m, nil
+	}
+	if late, ok := errors.AsType[errDeadline](context.Cause(ctx)); ok { // and not that a context has ended
+		err = late
 	}
 	f := statusOf(err)
 	f.failed = false // nothing was to be written

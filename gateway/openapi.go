@@ -28,8 +28,25 @@ func (x *exchange) serveOpenAPI() {
 
 type object = map[string]any
 
+// credentials are those that a guard may ask for; which of them it takes is its own.
+var credentials = object{
+	"bearer":      object{"type": "http", "scheme": "bearer"},
+	"basic":       object{"type": "http", "scheme": "basic"},
+	"certificate": object{"type": "mutualTLS"},
+}
+
 // describe makes the OpenAPI 3.1 document of the routing table.
-func describe(table []*route) []byte {
+func describe(table []*route, guarded bool) []byte {
+	components := object{"schemas": object{"Error": object{
+		"type": "object", "required": []string{"error"},
+		"properties": object{
+			"error":         object{"type": "string"},
+			"maybe_written": object{"type": "boolean", "description": "Kafka may hold the message all the same"},
+		},
+	}}}
+	if guarded {
+		components["securitySchemes"] = credentials
+	}
 	paths := object{}
 	for _, r := range table {
 		path, _ := paths[r.path].(object)
@@ -37,7 +54,11 @@ func describe(table []*route) []byte {
 			path = object{}
 			paths[r.path] = path
 		}
-		path[strings.ToLower(r.method)] = operation(r)
+		op := operation(r)
+		if guarded && r.guarded {
+			op["security"] = []object{{"bearer": []string{}}, {"basic": []string{}}, {"certificate": []string{}}}
+		}
+		path[strings.ToLower(r.method)] = op
 	}
 	text, err := json.MarshalIndent(object{
 		"openapi": "3.1.0",
@@ -46,15 +67,9 @@ func describe(table []*route) []byte {
 			"description": "Publishes events to Apache Kafka over HTTP. No status of the 2xx class is answered unless what it claims has happened.",
 			"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 		},
-		"servers": []object{{"url": "/"}},
-		"paths":   paths,
-		"components": object{"schemas": object{"Error": object{
-			"type": "object", "required": []string{"error"},
-			"properties": object{
-				"error":         object{"type": "string"},
-				"maybe_written": object{"type": "boolean", "description": "Kafka may hold the message all the same"},
-			},
-		}}},
+		"servers":    []object{{"url": "/"}},
+		"paths":      paths,
+		"components": components,
 	}, "", "  ")
 	if err != nil { // maps of texts always can be written
 		panic(err)
@@ -125,6 +140,8 @@ func responses(r *route) object {
 		for _, m := range meanings {
 			add(m.status, m.when)
 		}
+		add(http.StatusBadRequest, "the body ended too early")
+		add(http.StatusRequestTimeout, "the body did not arrive in time")
 		add(http.StatusUnsupportedMediaType, "the content type or encoding is not taken")
 		add(http.StatusUnprocessableEntity, "malformed; the message says where")
 		add(http.StatusBadGateway, "Kafka refuses it for another reason")

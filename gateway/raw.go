@@ -90,6 +90,11 @@ func (x *exchange) wanted() (wanted, *StatusError) {
 	if f != nil {
 		return w, f
 	}
+	for _, name := range [...]string{"ack", "timeout"} {
+		if _, _, f := oneOf(nil, q, "", name); f != nil {
+			return w, f
+		}
+	}
 	if text := q.Get("ack"); text != "" {
 		a, err := ParseAck(text)
 		if err != nil {
@@ -132,7 +137,7 @@ func (x *exchange) rawMessages() *StatusError {
 	model.Value = notNil(x.body)
 	if values := x.r.Header[headerTombstone]; len(values) > 0 {
 		null, err := strconv.ParseBool(values[0])
-		if err != nil || null && len(x.body) > 0 {
+		if err != nil || null && len(x.body) > 0 || len(values) > 1 {
 			return refusal(http.StatusUnprocessableEntity, "%s is true or false, and true goes with an empty body", headerTombstone)
 		}
 		if null {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,8 @@ func TestRawAcks(t *testing.T) {
 	}
 	d.want(d.ask("POST /v1/topics/events?ack=durable", "x"), 501,
 		`{"error":"ack=durable needs a spool on disk, and this gateway has none; use ack=kafka"}`)
+	d.want(d.ask("POST /v1/topics/events?ack=kafka&ack=buffered", "x"), 422, `{"error":"?ack= is given 2 times: give it once"}`)
+	d.want(d.ask("POST /v1/topics/events?timeout=1s&timeout=2s", "x"), 422, `{"error":"?timeout= is given 2 times: give it once"}`)
 	d.want(d.ask("POST /v1/topics/events?ack=maybe", "x"), 422, `{"error":"ack is buffered, durable, kafka, not \"maybe\""}`)
 	d.want(d.ask("POST /v1/topics/events?timeout=soon", "x"), 422, `{"error":"timeout is a time such as 500ms or 5s, not \"soon\""}`)
 	d.want(d.ask("POST /v1/topics/events?a=%zz", "x"), 422, `{"error":"the query cannot be read: invalid URL escape \"%zz\""}`)
@@ -174,6 +177,19 @@ func TestCompressedBodies(t *testing.T) {
 	for _, m := range d.consumed("events", 12) {
 		if !bytes.Equal(m.Value, plain) {
 			t.Fatalf("a consumer sees %d bytes", len(m.Value))
+		}
+	}
+	for _, lines := range [][]string{{"identity", "gzip"}, {"gzip", "identity"}, {"identity, gzip"}} {
+		r := request("POST /sync/many", zipped.String())
+		r.Header["Content-Encoding"] = lines
+		w := httptest.NewRecorder()
+		if d.ServeHTTP(w, r); w.Code != 200 {
+			t.Errorf("%q answered %d %s", lines, w.Code, w.Body)
+		}
+	}
+	for _, m := range d.consumed("many", 3) {
+		if !bytes.Equal(m.Value, plain) {
+			t.Errorf("a consumer sees %d bytes", len(m.Value))
 		}
 	}
 	for _, encoding := range []string{"br", "gzip, gzip", "deflate"} {

@@ -152,6 +152,26 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 	}
+	post := document.Paths["/v1/topics/{topic}"]["post"]
+	for _, status := range []string{"202", "400", "408", "413", "415", "422", "503"} {
+		if post.Responses[status].Description == "" {
+			t.Errorf("%s of a raw request is not in the document", status)
+		}
+	}
+	if strings.Contains(w.Body.String(), "securitySchemes") {
+		t.Error("a gateway without a guard asks for credentials")
+	}
+	guarded := open(t, behind{gateway: []gateway.Option{gateway.Guard(func(*gateway.Access) error { return nil })}}).ask("GET /openapi.json", "").Body.Bytes()
+	var secured struct {
+		Paths      map[string]map[string]struct{ Security []map[string][]string }
+		Components struct {
+			SecuritySchemes map[string]struct{ Type string }
+		}
+	}
+	if err := json.Unmarshal(guarded, &secured); err != nil || len(secured.Components.SecuritySchemes) != 3 ||
+		len(secured.Paths["/async/{topic}"]["post"].Security) != 3 || secured.Paths["/healthz"]["get"].Security != nil {
+		t.Errorf("credentials: %+v (%v)", secured, err)
+	}
 	for _, path := range []string{"/async/{topic}", "/safe/batch/sync/{topic}", "/v1/topics/{topic}", "/v1/beacon/{topic}", "/readyz"} {
 		if document.Paths[path] == nil {
 			t.Errorf("%s is not in the document", path)

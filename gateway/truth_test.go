@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ekaf-go/ekaf"
 	"github.com/ekaf-go/ekaf/ekaftest"
@@ -226,6 +227,18 @@ func TestMaybeWritten(t *testing.T) {
 		d.refused(d.ask("POST /sync/events", "second"), 503, "Kafka did not answer within 10s", "1", true)
 		if got := values(d.consumed("events", 2)); !slices.Equal(got, []string{"first", "second"}) {
 			t.Errorf("a consumer sees %q", got)
+		}
+	})
+}
+
+// TestMetadataWithoutAnAnswer: the client is told who did not answer, and when.
+func TestMetadataWithoutAnAnswer(t *testing.T) {
+	bubble(t, behind{gateway: []gateway.Option{gateway.SyncTimeout(time.Second)}}, func(t *testing.T, d *door) {
+		d.cluster.Inject(ekaftest.Fault{API: kmsg.Metadata, Lose: ekaftest.LoseAnswer, Times: -1})
+		d.want(d.ask("POST /async/events", "x"), 200, `{"ok":1}`)
+		time.Sleep(5 * time.Minute) // and the producer knows of a failure of its own
+		for _, route := range []string{"GET /v1/topics", "GET /v1/topics/events"} {
+			d.want(d.ask(route, ""), 503, `{"error":"Kafka did not answer within 1s"}`)
 		}
 	})
 }

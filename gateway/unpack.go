@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -32,12 +31,8 @@ var (
 const zstdWindow = 8 << 20
 
 // unpack decompresses packed into body.
-func (x *exchange) unpack(encoding []string) *StatusError {
+func (x *exchange) unpack(name string) *StatusError {
 	x.settle(&x.body)
-	name := strings.ToLower(strings.TrimSpace(encoding[0]))
-	if len(encoding) > 1 {
-		name = strings.Join(encoding, ", ")
-	}
 	var err error
 	switch name {
 	case "gzip", "x-gzip":

@@ -105,6 +105,7 @@ func newServeCommand() (*serve, *cobra.Command) {
 func (s *serve) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	s.connection.flags(flags)
+	flags.Lookup("config").Usage = "`FILE` named *.yaml: any of these flags, properties, options, topics and principals; or, with another name, Kafka client properties, as for ekaf produce. May be repeated"
 	flags.StringVarP(&s.listen, "listen", "l", "localhost:8080", "`HOST:PORT` to listen on; :8080 is every address of the machine, port 0 a free one")
 	flags.StringVar(&s.ack, "ack", "buffered", "what a raw request without ?ack= waits for: `ACK` is buffered or kafka")
 	flags.StringVar(&s.acks, "acks", "", "`ACKS` of Kafka: all, 1 or 0 (default all)")

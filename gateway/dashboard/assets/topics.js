@@ -68,7 +68,7 @@ function updatePartition(row, partition) {
   keyed(row.list, partition.workers, (w) => w.id, () => {
     const state = stateChip();
     return {node: el("li", {}, state.chip), state};
-  }, (child, worker) => child.state.set(worker.state, `${worker.id} ${worker.state}`));
+  }, (child, worker) => child.state.set(worker.state, `#${worker.id} ${worker.state}`));
   let more = "";
   if (partition.workers.length === 0) {
     more = "none started";
