@@ -194,7 +194,7 @@ type Access struct {
 	Route string
 	// Topic is that of the path; "" for a route that concerns none.
 	Topic string
-	// Foreign: a page of another origin, if one that AllowOrigins lists, has a
+	// Foreign: a page of another origin, also one that AllowOrigins lists, has a
 	// browser send the request, which is to produce. Credentials that browsers send
 	// by themselves are not to be believed then (CSRF), whatever the method.
 	Foreign bool
