@@ -176,6 +176,9 @@ func (s *stage) flush() {
 	if err := s.producer.Flush(ctx); err != nil {
 		s.Fatal(err)
 	}
+	if s.proxies == nil {
+		synctest.Wait() // handlers of events have a goroutine of their own
+	}
 }
 
 // begin has some messages acked, so that the lane is confirmed and may have five
