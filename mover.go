@@ -7,40 +7,63 @@ import (
 
 // mover gives messages that waited unassigned to their workers.
 type mover struct {
-	topic  *topic
-	view   *view
-	lane   *worker.Lane
-	choice choice
-	run    run
+	topic   *topic
+	view    *view
+	lane    *worker.Lane
+	choice  choice
+	run     run
+	unkeyed choice // of the run's messages without a key, which stay together
 }
 
-// put hands on one message, whatever the limits.
-func (mv *mover) put(m *batch.Message, r run, done batch.Completer, arg int32) {
-	msg := Message{Key: m.Key, Value: m.Value, partition: r.partition}
-	stays := mv.lane != nil && mv.run == r && m.Key == nil
-	if !stays {
+// put hands on one message, whatever the limits. pick is what a Picker chose for it.
+func (mv *mover) put(m *batch.Message, r run, pick int32, done batch.Completer, arg int32) {
+	if mv.run != r {
 		mv.commit()
-		c, err := mv.topic.route(mv.view, &msg, int(r.count), len(m.Value)+16)
-		if err != nil {
+		mv.run, mv.unkeyed = r, choice{}
+	}
+	if mv.lane == nil || m.Key != nil || mv.choice != mv.unkeyed {
+		mv.commit()
+		if err := mv.turn(m, pick); err != nil {
 			mv.topic.producer.completeOne(mv.topic, done, arg, err)
 			return
 		}
-		mv.choice, mv.run = c, r
-		mv.lane = c.partition.Lane(c.worker)
-		for {
-			ok, stopped := mv.lane.Begin(mv.choice.generation)
-			if ok {
-				break
-			}
-			if stopped {
-				mv.lane = nil
-				mv.topic.producer.completeOne(mv.topic, done, arg, ErrClosed)
-				return
-			}
-			_, mv.choice.generation = mv.choice.partition.Choice()
-		}
 	}
 	mv.lane.PutAnyway(m, done, arg)
+}
+
+// turn chooses a message's worker and locks it.
+func (mv *mover) turn(m *batch.Message, pick int32) error {
+	c, err := mv.unkeyed, error(nil)
+	if m.Key != nil || c.partition == nil {
+		c, err = mv.choose(m, pick)
+	}
+	if err != nil {
+		return err
+	}
+	lane := c.partition.Lane(c.worker)
+	for {
+		ok, stopped := lane.Begin(c.generation)
+		if ok {
+			break
+		}
+		if stopped {
+			return ErrClosed
+		}
+		_, c.generation = c.partition.Choice()
+	}
+	mv.lane, mv.choice = lane, c
+	if m.Key == nil {
+		mv.unkeyed = c
+	}
+	return nil
+}
+
+func (mv *mover) choose(m *batch.Message, pick int32) (choice, error) {
+	n, size := int(mv.run.count), len(m.Value)+16
+	if pick != notAsked {
+		return mv.topic.place(mv.view, pick, m.Key, n, size)
+	}
+	return mv.topic.route(mv.view, &Message{Key: m.Key, Value: m.Value, partition: mv.run.partition}, n, size)
 }
 
 func (mv *mover) commit() {

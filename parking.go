@@ -19,12 +19,16 @@ type parking struct {
 	n     int
 	born  uint64      // pages so far
 	index batch.Index // of many pages whose callers give up
+	// partitions is their number once they are known and the topic's Picker is asked
+	// for what waits (see pickParked); else 0.
+	partitions int
 }
 
 // page is a batch used as memory, with the runs of messages in it.
 type page struct {
 	batch *batch.Batch
 	runs  []run
+	picks []int32 // of each message, what the topic's Picker chose; nil: it was not asked
 }
 
 // run is a call's messages, which stay together if they have no key.
@@ -107,22 +111,32 @@ func (k *parking) page(m *batch.Message) *page {
 		last := k.pages[n-1]
 		b := last.batch
 		young := k.topic.producer.clock.Now()-b.Opened.UnixMilli() < pageAge.Milliseconds()
-		if young && b.Size()+batch.MaxRecordSize(m) <= pageBytes && (m.Time == 0 || b.FitsTime(m.Time)) {
+		alike := (last.picks == nil) == (k.partitions == 0)
+		if young && alike && b.Size()+batch.MaxRecordSize(m) <= pageBytes && (m.Time == 0 || b.FitsTime(m.Time)) {
 			return last
 		}
 	}
 	pg := &page{batch: k.topic.newPage(m)}
 	k.born++
 	pg.batch.Ordinal = k.born
+	if k.partitions > 0 {
+		pg.picks = []int32{}
+	}
 	k.pages = append(k.pages, pg)
 	return pg
+}
+
+// picked notes what a Picker chose for the message that was put last.
+func (k *parking) picked(pick int32) {
+	last := k.pages[len(k.pages)-1]
+	last.picks = append(last.picks, pick)
 }
 
 // moveTo gives all messages to the lanes of their partitions, whatever the
 // limits: they were accepted. Each page's memory goes back once it is moved.
 func (k *parking) moveTo(v *view) {
 	pages := k.pages
-	k.pages, k.n, k.index = nil, 0, batch.Index{}
+	k.pages, k.n, k.index, k.partitions = nil, 0, batch.Index{}, 0
 	for _, pg := range pages {
 		k.movePage(pg, v)
 		k.release(pg.batch)
@@ -136,7 +150,6 @@ func (k *parking) movePage(pg *page, v *view) {
 	mover := mover{topic: k.topic, view: v}
 	pg.batch.Each(func(m *batch.Message) {
 		if len(runs) > 0 && index >= runs[0].first+runs[0].count {
-			mover.commit()
 			runs = runs[1:]
 		}
 		for entry < len(entries) && entries[entry].First+entries[entry].Count <= index {
@@ -147,8 +160,12 @@ func (k *parking) movePage(pg *page, v *view) {
 		if entry < len(entries) && entries[entry].First <= index {
 			done, arg = entries[entry].Done, entries[entry].Arg+index-entries[entry].First
 		}
+		pick := int32(notAsked)
+		if pg.picks != nil {
+			pick = pg.picks[index]
+		}
 		if !pg.batch.IsWithdrawn(index) {
-			mover.put(m, runs[0], done, arg)
+			mover.put(m, runs[0], pick, done, arg)
 		}
 		index++
 	})

@@ -109,6 +109,8 @@ func (t *topic) dropRun(l *list, at int, o *order) {
 // having taken none, if they became known.
 func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool) {
 	i := 0
+	var picks []int32
+	asked := 0
 	for i < len(msgs) {
 		t.mu.Lock()
 		if t.state == TopicClosed {
@@ -127,9 +129,14 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 			o.base = base
 			return true
 		}
+		if n := t.parked.partitions; n != asked {
+			t.mu.Unlock()
+			picks, asked = t.pickAll(msgs, n), n
+			continue
+		}
 		t.producer.cluster.Want(t.name) // each time: while the caller waited for room it may have been given up (see fail)
 		var full *memory.Account
-		i, full = t.parkFrom(msgs, i, o)
+		i, full = t.parkFrom(msgs, picks, i, o)
 		down, waiting := t.state == TopicDowntime, t.parked.count()
 		t.mu.Unlock()
 		if full == nil {
@@ -152,7 +159,7 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 }
 
 // parkFrom puts messages into the parking, as many as there is room for.
-func (t *topic) parkFrom(msgs []Message, i int, o *order) (int, *memory.Account) {
+func (t *topic) parkFrom(msgs []Message, picks []int32, i int, o *order) (int, *memory.Account) {
 	for first := i; i < len(msgs); i++ {
 		m := &msgs[i]
 		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
@@ -162,6 +169,9 @@ func (t *topic) parkFrom(msgs []Message, i int, o *order) (int, *memory.Account)
 		done := o.completer(m)
 		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.arg(i), i > first); full != nil {
 			return i, full
+		}
+		if picks != nil {
+			t.parked.picked(picks[i])
 		}
 	}
 	return i, nil

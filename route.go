@@ -79,14 +79,7 @@ func (t *topic) workerIn(p *worker.Partition, key []byte) choice {
 }
 
 func (t *topic) routeCustom(v *view, m *Message, n, size int) (choice, error) {
-	id := t.settings.keyed.pick(t.name, m.Key, m.Value, len(v.partitions))
-	if id == AnyPartition {
-		return t.spread(v, t.settings.unkeyed, n, size)
-	}
-	if id < 0 || id >= len(v.partitions) {
-		return choice{}, t.unknownPartition(int32(id))
-	}
-	return t.workerIn(v.partitions[id], m.Key), nil
+	return t.place(v, t.ask(m.Key, m.Value, len(v.partitions)), m.Key, n, size)
 }
 
 func (t *topic) unknownPartition(id int32) error {

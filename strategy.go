@@ -11,9 +11,13 @@ import (
 const AnyPartition = -1
 
 // Picker chooses a partition from 0 to partitions-1, or AnyPartition. It is
-// called once for each message, from the calling goroutine, at times from many
-// at once; key and value are the caller's and not to be kept. An answer out of
-// range fails the message with ErrUnknownPartition.
+// called once for each message with a key, and once for those of a call without
+// one; again where the first answer could not be followed. It runs on the calling
+// goroutine, at times on many at once; for messages that waited for the topic's
+// partitions on one of the producer's, which learns nothing of any topic until it
+// returns. So it may ask the producer, and produce, but must not wait. Key and value
+// are not to be kept. A message whose Picker answers out of range, or panics (event
+// callback_panicked), fails with ErrUnknownPartition.
 type Picker func(topic string, key, value []byte, partitions int) int
 
 type selectorKind uint8

@@ -209,6 +209,7 @@ func (t *topic) lead(v *view, known *cluster.Topic) {
 // read "unknown" takes the lock, looks again, and appends behind what was moved.
 func (t *topic) publish(v *view) {
 	t.reach(v)
+	t.pickParked(len(v.partitions))
 	t.mu.Lock()
 	if t.state == TopicClosed {
 		t.mu.Unlock()
