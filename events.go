@@ -102,6 +102,10 @@ func EventKinds() []EventKind {
 
 // Event is something that happened to a topic or a worker. Which fields it
 // fills is said at its kind; the others are zero, Partition and Broker -1.
+//
+// Where a handler is so slow that 10,000 events wait for it, later ones of one kind, topic,
+// partition, worker, broker and reason become one until it comes to them: with the sum
+// of their Messages and Bytes, the From of the first, and the rest of the last.
 type Event struct {
 	Kind      EventKind
 	Time      time.Time

@@ -1,8 +1,12 @@
 package ekaf
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,38 +14,94 @@ import (
 )
 
 // eventQueue hands events to their handlers, in order, on a goroutine that ends
-// when there are none. Nothing waits for a handler.
+// when there are none. Nothing waits for a handler: of what comes while very many wait,
+// events of one kind and one source become one, so that their number is bounded by
+// that of topics, workers and brokers, and not by calls or time.
+//
+//	first events ──► waiting, each for itself ──┐
+//	the others ────► late, one of a kind ───────┴──► handlers
 type eventQueue struct {
 	panicked func(any)
 
 	mu      sync.Mutex // guards the following
 	waiting []handedEvent
+	late    map[eventSource]*handedEvent // what came when waiting was full
+	joined  uint64                       // events that came then
 	running bool
 	idle    chan struct{}
-	lost    int64
 }
 
 type handedEvent struct {
 	handler func(Event)
 	event   Event
+	place   uint64 // among the late ones
 }
 
-// maxWaitingEvents bounds what waits for a slow handler. Beyond it batch events
-// (flush, flushed_replied) are left out; state changes never.
-const maxWaitingEvents = 100_000
+// eventSource is what events have in common that become one.
+type eventSource struct {
+	kind      EventKind
+	topic     string
+	partition int32
+	worker    int
+	broker    int32
+	reason    error
+}
+
+// maxWaitingEvents is how many events wait each for itself.
+const maxWaitingEvents = 10_000
 
 func (q *eventQueue) add(handler func(Event), e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) >= maxWaitingEvents && (e.Kind == EventFlush || e.Kind == EventFlushedReplied) {
-		q.lost++
-		return
+	if len(q.waiting) < maxWaitingEvents {
+		q.waiting = append(q.waiting, handedEvent{handler: handler, event: e})
+	} else {
+		q.join(handler, e)
 	}
-	q.waiting = append(q.waiting, handedEvent{handler, e})
 	if !q.running {
 		q.running = true
 		q.idle = make(chan struct{})
 		go q.loop()
+	}
+}
+
+// join adds an event to the one of its kind and source that waits, which takes the
+// last place, so that what is told last is how things are.
+func (q *eventQueue) join(handler func(Event), e Event) {
+	source := eventSource{e.Kind, e.Topic, e.Partition, e.Worker, e.Broker, sentinelOf(e.Err)}
+	h := q.late[source]
+	if h == nil {
+		if q.late == nil {
+			q.late = map[eventSource]*handedEvent{}
+		}
+		h = &handedEvent{handler: handler, event: e}
+		q.late[source] = h
+	} else {
+		h.event.follow(&e)
+	}
+	q.joined++
+	h.place = q.joined
+}
+
+// sentinelOf is what makes the errors of events differ: errors of one sentinel are
+// alike, whatever else they say, and so are those of none.
+func sentinelOf(err error) error {
+	for _, s := range sentinels {
+		if errors.Is(err, s) {
+			return s
+		}
+	}
+	return nil
+}
+
+// follow makes of an event and a later one a single one.
+func (e *Event) follow(later *Event) {
+	messages, bytes, from := e.Messages, e.Bytes, e.From
+	*e = *later
+	e.From = from
+	e.Bytes += bytes
+	if e.Kind != EventPartitionsAdded { // there it is how many there are now
+		e.Messages += messages
 	}
 }
 
@@ -56,10 +116,16 @@ func (q *eventQueue) loop() {
 			return
 		}
 		batch, q.waiting = q.waiting, batch[:0]
+		late := q.late
+		q.late = nil
 		q.mu.Unlock()
 		for i := range batch {
 			q.handle(&batch[i])
 			batch[i] = handedEvent{}
+		}
+		inOrder := func(a, b *handedEvent) int { return cmp.Compare(a.place, b.place) }
+		for _, h := range slices.SortedFunc(maps.Values(late), inOrder) {
+			q.handle(h)
 		}
 	}
 }

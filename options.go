@@ -364,7 +364,7 @@ func Strategy(s ...Selector) Option {
 
 // OnEvent gets the events of all topics, or of one. It runs on the producer's
 // event goroutine, in order; a slow handler delays later events, never a
-// message. See Event.
+// message, and where very many wait, some become one. See Event.
 func OnEvent(handler func(Event)) Option {
 	return forTopic("OnEvent", func(t *topicSettings) { t.onEvent = handler })
 }
