@@ -63,7 +63,7 @@ func (k *parking) put(m *batch.Message, partition int32, immediate bool, done ba
 // encode puts a message into a page, as a run of its own or, with join, of the last.
 func (k *parking) encode(pg *page, m *batch.Message, own run, done batch.Completer, arg int32, join bool) (full *memory.Account) {
 	t, b := k.topic, pg.batch
-	if m.Time == 0 {
+	if !m.Timed {
 		m.Time = max(t.producer.clock.Now(), b.BaseTime())
 	}
 	size, body := b.RecordSize(m)
@@ -112,7 +112,7 @@ func (k *parking) page(m *batch.Message) *page {
 		b := last.batch
 		young := k.topic.producer.clock.Now()-b.Opened.UnixMilli() < pageAge.Milliseconds()
 		alike := (last.picks == nil) == (k.partitions == 0)
-		if young && alike && b.Size()+batch.MaxRecordSize(m) <= pageBytes && (m.Time == 0 || b.FitsTime(m.Time)) {
+		if young && alike && b.Size()+batch.MaxRecordSize(m) <= pageBytes && (!m.Timed || b.FitsTime(m.Time)) {
 			return last
 		}
 	}

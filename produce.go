@@ -230,7 +230,7 @@ func (o *order) putMany(lane *worker.Lane, l *list, at int) (next int, full *mem
 		going = false
 		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
 		if !m.Timestamp.IsZero() {
-			bm.Time = m.Timestamp.UnixMilli()
+			bm.Time, bm.Timed = m.Timestamp.UnixMilli(), true
 		}
 		if full = lane.Put(&bm, o.completer(m), o.arg(i)); full != nil {
 			return at, full

@@ -34,7 +34,7 @@ func (t *topic) produceOne(m *Message, done batch.Completer, immediate, drain bo
 	}
 	bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
 	if !m.Timestamp.IsZero() {
-		bm.Time = m.Timestamp.UnixMilli()
+		bm.Time, bm.Timed = m.Timestamp.UnixMilli(), true
 	}
 	b.Messages, ok = lane.PutOne(c.generation, &bm, done, arg, immediate, drain)
 	return b, ok

@@ -164,7 +164,7 @@ func (t *topic) parkFrom(msgs []Message, picks []int32, i int, o *order) (int, *
 		m := &msgs[i]
 		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
 		if !m.Timestamp.IsZero() {
-			bm.Time = m.Timestamp.UnixMilli()
+			bm.Time, bm.Timed = m.Timestamp.UnixMilli(), true
 		}
 		done := o.completer(m)
 		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.arg(i), i > first); full != nil {
@@ -180,7 +180,7 @@ func (t *topic) parkFrom(msgs []Message, picks []int32, i int, o *order) (int, *
 // newPage makes a page of the parking for a message.
 func (t *topic) newPage(m *batch.Message) *batch.Batch {
 	b := batch.New(time.Now())
-	if m.Time != 0 && !b.FitsTime(m.Time) {
+	if m.Timed && !b.FitsTime(m.Time) {
 		b.Rebase(m.Time)
 	}
 	return b

@@ -110,7 +110,7 @@ func (b *Batch) PutEntry(e Entry) {
 // its bytes are the batch's own.
 func (b *Batch) Each(visit func(m *Message)) {
 	cursor := b.records()
-	var m Message
+	m := Message{Timed: true}
 	for cursor.Next() {
 		r := cursor.Record()
 		m.Key, m.Value, m.Time = r.Key, r.Value, b.baseTime+r.TimestampDelta

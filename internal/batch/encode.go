@@ -16,6 +16,7 @@ type Message struct {
 	Key, Value []byte
 	Headers    []MessageHeader
 	Time       int64 // milliseconds
+	Timed      bool  // Time was given, be it 0; else it is that of the putting
 }
 
 // varintSize is the size of a zigzag varint.

@@ -159,7 +159,7 @@ func (l *Lane) append(b *batch.Batch, m *batch.Message, done batch.Completer, ar
 		return false
 	}
 	stamped := m.Time
-	if stamped == 0 {
+	if !m.Timed {
 		// Never below the base: the clock of every few milliseconds may lag
 		// behind the one that was read when the batch opened.
 		m.Time = max(l.host.Clock(), b.BaseTime())
@@ -178,7 +178,7 @@ func (l *Lane) putSlowly(m *batch.Message, done batch.Completer, arg int32) (ful
 	if b == nil {
 		b = l.openBatch()
 	}
-	if stamped == 0 {
+	if !m.Timed {
 		m.Time = max(l.host.Clock(), b.BaseTime())
 	}
 	size, body := b.RecordSize(m)
@@ -186,7 +186,7 @@ func (l *Lane) putSlowly(m *batch.Message, done batch.Completer, arg int32) (ful
 		l.close(l.now())
 		b = l.openBatch()
 		m.Time = stamped
-		if stamped == 0 {
+		if !m.Timed {
 			m.Time = b.BaseTime()
 		}
 		size, body = b.RecordSize(m)

@@ -336,7 +336,7 @@ func (s *scripted) putAt(when time.Time, n int) (list []*note) {
 		s.begin()
 		note := &note{id: len(s.notes)}
 		s.notes = append(s.notes, note)
-		m := batch.Message{Value: []byte("old"), Time: when.UnixMilli()}
+		m := batch.Message{Value: []byte("old"), Time: when.UnixMilli(), Timed: true}
 		if full := s.lane.Put(&m, note, 0); full != nil {
 			s.t.Fatalf("no room in %s", full.Name)
 		}
