@@ -4,12 +4,14 @@ package ekaf_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
 
 	"github.com/ekaf-go/ekaf"
+	"github.com/ekaf-go/ekaf/ekaftest"
 )
 
 // TestSteadyStateAllocatesNothing counts every allocation of the process, from the
@@ -109,10 +111,63 @@ func steadyCases(h *ekaf.TopicProducer) []steadyCase {
 		}
 		return h.ProduceAsync(ctx, plain.Then(callback))
 	})
+	taking := []ekaf.Callback{func(ekaf.Ack, error) {}, func(ekaf.Ack, error) {}}
+	turn := 0
+	add("callbacks that take turns", 1, steady, func(ctx context.Context, _ *atomic.Int64) error {
+		turn++
+		return h.ProduceAsync(ctx, plain.Then(taking[turn%2]))
+	})
+	var answered func(ekaf.Acked, error)
+	add("a callback for the call and one for the message", 1, steady, func(ctx context.Context, told *atomic.Int64) error {
+		if answered == nil {
+			answered = func(a ekaf.Acked, _ error) { told.Add(int64(a.Len())) }
+		}
+		return h.ProduceAsyncFunc(ctx, answered, plain.Then(taking[0]))
+	})
 	// A request for each call: what is left is the sender's and the lane's.
 	add("sync", 100, 0.05, func(ctx context.Context, _ *atomic.Int64) error {
 		_, err := h.ProduceSync(ctx, together...)
 		return err
 	})
 	return cases
+}
+
+// TestAFullBufferAllocatesNothing: in a long outage most calls are refused, or dropped,
+// and each message's callback is told then.
+func TestAFullBufferAllocatesNothing(t *testing.T) {
+	c := ekaftest.Start(t, ekaftest.Topic("events", 12))
+	for policy, most := range map[ekaf.FullPolicy]float64{ekaf.Error: 0, ekaf.DropNewest: 0.01} {
+		p, err := ekaf.New(ekaf.Brokers(c.Addrs()...), ekaf.WhenFull(policy), ekaf.BufferBytes(64<<10), ekaf.BatchBytes(16<<10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Stop()
+		value := make([]byte, 100)
+		m, keyed := ekaf.Value(value).Then(func(ekaf.Ack, error) {}), ekaf.KeyValue("k", value)
+		answered := func(ekaf.Acked, error) {}
+		calls := map[string]func() error{
+			"a message": func() error { return p.ProduceAsync(t.Context(), "events", m) },
+			"a call":    func() error { return p.ProduceAsyncFunc(t.Context(), "events", answered, keyed) },
+			"both":      func() error { return p.ProduceAsyncFunc(t.Context(), "events", answered, m) },
+		}
+		if policy == ekaf.Error { // under DropNewest it waits for its callback, as what was accepted does
+			calls["two messages"] = func() error { return p.ProduceAsyncFunc(t.Context(), "events", answered, m, m) }
+		}
+		for name, call := range calls {
+			for range 5_000 { // until it is full, and pools and queues have their sizes
+				if err := call(); err != nil && !errors.Is(err, ekaf.ErrFull) {
+					t.Fatal(err)
+				}
+			}
+			if per := testing.AllocsPerRun(10_000, func() { _ = call() }); per > most {
+				t.Errorf("%v, %s: %g allocations per call", policy, name, per)
+			}
+		}
+		if err := c.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
 }

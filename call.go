@@ -1,9 +1,12 @@
 package ekaf
 
 import (
+	"slices"
 	"sync"
+	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
+	"github.com/ekaf-go/ekaf/internal/memory"
 )
 
 // completion is the completer of a single message: its callback, kept in the
@@ -13,7 +16,12 @@ type completion Callback
 // Complete implements batch.Completer. A function that several messages share is
 // called for each of them.
 func (fn completion) Complete(e batch.Entry, r *batch.Result) {
-	run := runOf(e, r)
+	run := runOf(&e, r)
+	if run.count == 1 { // its panic is the queue's to catch
+		ack := run.ack(topicName(r), 0)
+		fn(ack, ack.Err)
+		return
+	}
 	for told := int32(0); told < e.Count; {
 		told = fn.tell(&run, told, r)
 	}
@@ -22,13 +30,7 @@ func (fn completion) Complete(e batch.Entry, r *batch.Result) {
 // tell calls the function for the messages of a run that were not told yet. A
 // panic ends one call of it and no more.
 func (fn completion) tell(run *ackRun, from int32, r *batch.Result) (told int32) {
-	if run.count > 1 {
-		defer func() {
-			if v := recover(); v != nil {
-				r.Topic.(*topic).producer.callbacks.Panicked(v)
-			}
-		}()
-	}
+	defer catch(r)
 	ack := run.ack(topicName(r), from)
 	for told = from; told < run.count; {
 		told++
@@ -43,22 +45,78 @@ func (fn completion) tell(run *ackRun, from int32, r *batch.Result) (told int32)
 // Inline implements batch.Completer: it is user code.
 func (fn completion) Inline() bool { return false }
 
+// reply is the completer of a call of one message with a callback for the call: that
+// function, kept in the batch as it is. Such calls are the usual ones, and what a
+// call would take to collect a single outcome is many times a small message.
+type reply func(Acked, error)
+
+// Complete implements batch.Completer, for all calls in a row that share the function.
+func (fn reply) Complete(e batch.Entry, r *batch.Result) {
+	run := runOf(&e, r)
+	if run.count == 1 {
+		fn.tellOne(run, topicName(r))
+		return
+	}
+	for told := int32(0); told < e.Count; {
+		told = fn.tell(run, told, r)
+	}
+}
+
+// tell is as that of completion.
+func (fn reply) tell(run ackRun, from int32, r *batch.Result) (told int32) {
+	defer catch(r)
+	name := topicName(r)
+	for told = from; told < run.count; {
+		one := run
+		if run.steps {
+			one.offset += int64(told)
+		}
+		told++
+		fn.tellOne(one, name)
+	}
+	return told
+}
+
+func (fn reply) tellOne(run ackRun, topic string) {
+	run.first, run.count = 0, 1
+	acked := Acked{Ack: run.ack(topic, 0), n: 1, topic: topic, one: run}
+	fn(acked, acked.Err)
+}
+
+// Inline implements batch.Completer: it is user code.
+func (fn reply) Inline() bool { return false }
+
+// catch ends a callback's panic.
+func catch(r *batch.Result) {
+	if v := recover(); v != nil {
+		r.Topic.(*topic).producer.callbacks.Panicked(v)
+	}
+}
+
 // call collects the outcomes of a call's messages: for a sync verb, which waits
-// for done, or for a callback per call. It keeps a run for each batch that
-// carried messages of the call, however many they were; acks are made of the
-// runs when somebody looks at them.
+// for done, or for a callback per call of several messages. It keeps a run for each
+// batch that carried messages of the call, however many they were; acks are made of
+// the runs when somebody looks at them.
+//
+// A callback's call outlives the verb, as its messages do, and like them it is
+// charged, from when the last of them was put until the last outcome is known. Not
+// until the callback has run: that may produce, and wait for room (ENGINE_RULES 16).
 type call struct {
-	home *sync.Pool // of its producer
-	fn   func(Acked, error)
-	done chan struct{} // 1-buffered; of sync calls
+	home    *sync.Pool // of its producer
+	account *memory.Account
+	fn      func(Acked, error)
+	done    chan struct{} // 1-buffered; of sync calls
 	// places gives each message's place among the completions, where messages
-	// were put in another order than they were given; nil: the same order.
+	// were put in another order than they were given; empty: the same order.
 	places []int32
 
 	mu    sync.Mutex // guards the following
-	acked Acked
-	left  int
-	over  bool // the caller has gone
+	acked Acked      // its runs lie in memory of the call's own, see answer
+	left  int        // messages whose caller was not told
+	due   int        // messages without an outcome
+	runs  int        // outcomes that are known: those of so many batches
+	held  int64      // charged for the call
+	over  bool       // the caller has gone
 }
 
 // newCall takes a call from the producer's pool. It is the producer's and not the
@@ -66,28 +124,60 @@ type call struct {
 func (t *topic) newCall(n int, fn func(Acked, error)) *call {
 	c, _ := t.producer.calls.Get().(*call)
 	if c == nil {
-		c = moreCalls(&t.producer.calls)
+		c = &call{home: &t.producer.calls}
 	}
-	c.fn, c.over, c.places = fn, false, nil
+	c.fn, c.over, c.account = fn, false, t.bytes
 	if fn == nil && c.done == nil {
 		c.done = make(chan struct{}, 1)
 	}
-	c.left = n
-	c.acked = Acked{topic: t.name, n: n}
+	c.left, c.due, c.runs, c.held = n, n, 0, 0
+	c.acked.n, c.acked.topic = n, t.name
 	return c
 }
 
-// moreCalls makes a few calls at once, keeps one and leaves the others in the pool:
-// a full buffer of small messages holds thousands of calls without their outcomes.
-func moreCalls(home *sync.Pool) *call {
-	block := make([]call, 16)
-	for i := range block {
-		block[i].home = home
-		if i > 0 {
-			home.Put(&block[i])
+// hold charges the call for itself. It is called before the last of its messages can
+// have an outcome, as the call may serve another caller after that; and not earlier,
+// as this one may wait for room which a message needs alone (Account.TryCharge).
+func (c *call) hold() {
+	if c.Inline() {
+		return // its caller waits, and is there as long
+	}
+	c.mu.Lock()
+	c.charge(callBytes + runBytes*cap(c.acked.more) + placeBytes*cap(c.places))
+	c.mu.Unlock()
+}
+
+func (c *call) charge(bytes int) {
+	c.account.Charge(int64(bytes))
+	c.held += int64(bytes)
+}
+
+const (
+	callBytes  = int(unsafe.Sizeof(call{}))
+	runBytes   = int(unsafe.Sizeof(ackRun{}))
+	placeBytes = int(unsafe.Sizeof(int32(0)))
+)
+
+// settle notes the outcome of a run of so many messages, before anybody is told. The
+// memory of a call that has them all is credited; the others keep the run.
+func (c *call) settle(messages int32) {
+	if c.Inline() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.due -= int(messages); c.due == 0 {
+		c.account.Credit(c.held)
+		return
+	}
+	// The first run has its place in the call.
+	if before := cap(c.acked.more); c.runs > before {
+		c.acked.more = slices.Grow(c.acked.more, c.runs-len(c.acked.more))
+		if c.held > 0 { // else hold is still to come
+			c.charge(runBytes * (cap(c.acked.more) - before))
 		}
 	}
-	return &block[0]
+	c.runs++
 }
 
 // Inline implements batch.Completer: a waiting caller is woken by the reader.
@@ -95,11 +185,18 @@ func (c *call) Inline() bool { return c.fn == nil }
 
 // Complete implements batch.Completer.
 func (c *call) Complete(e batch.Entry, r *batch.Result) {
-	c.resolve(runOf(e, r))
+	c.resolve(runOf(&e, r))
 }
 
 // refuse notes a message that was not accepted although others of the call were.
 func (c *call) refuse(i int32, err error) { c.resolve(failedRun(c.place(i), err)) }
+
+// drop gives back a call of which nothing was accepted.
+func (c *call) drop() {
+	c.fn, c.places = nil, c.places[:0]
+	c.acked = Acked{more: c.acked.more[:0]}
+	c.home.Put(c)
+}
 
 // failedRun is the outcome of one message that no partition answered for.
 func failedRun(place int32, err error) ackRun {
@@ -109,14 +206,12 @@ func failedRun(place int32, err error) ackRun {
 // expect makes room for the outcomes of so many runs.
 func (c *call) expect(runs int) {
 	c.mu.Lock()
-	if c.acked.more == nil {
-		c.acked.more = runSlab.Take(runs - 1)
-	}
+	c.acked.more = slices.Grow(c.acked.more, max(0, runs-1-len(c.acked.more)))
 	c.mu.Unlock()
 }
 
 func (c *call) place(i int32) int32 {
-	if c.places == nil {
+	if len(c.places) == 0 {
 		return i
 	}
 	return c.places[i]
@@ -147,21 +242,42 @@ func (c *call) resolve(run ackRun) {
 	fn(acked, acked.firstErr())
 }
 
-// answer takes the acks out of a call that has them all. It leaves fn alone: a call
-// that was given up is still in a batch, and whoever resolves that asks Inline.
+// answer takes the acks out of a call that has them all. The caller may keep its
+// answer for as long as it likes, and the call its memory: the answer is a copy. It
+// leaves fn alone: a call that was given up is still in a batch, and whoever resolves
+// that asks Inline.
 func (c *call) answer() Acked {
 	acked := c.acked
-	acked.seal(c.places)
-	c.acked, c.places = Acked{}, nil
+	if n := len(c.acked.more); n > 0 {
+		acked.more = append(runSlab.Take(n), c.acked.more...)
+		clear(c.acked.more)
+	} else {
+		acked.more = nil
+	}
+	var places []int32
+	if n := len(c.places); n > 0 {
+		places = append(placeSlab.Take(n), c.places...)
+	}
+	acked.seal(places)
+	c.acked, c.places = Acked{more: c.acked.more[:0]}, c.places[:0]
+	if cap(c.acked.more) > mostKept || cap(c.places) > mostKept {
+		c.acked.more, c.places = nil, nil
+	}
 	return acked
 }
 
+// mostKept bounds what a call in the pool keeps of its memory, in items.
+const mostKept = 1024
+
 // runOf is the outcome of an entry's messages.
-func runOf(e batch.Entry, r *batch.Result) ackRun {
+func runOf(e *batch.Entry, r *batch.Result) ackRun {
 	run := ackRun{first: e.Arg, count: e.Count, partition: r.Partition, worker: int16(r.Worker), offset: -1}
 	if r.Err != nil {
-		err := error(deliveryError(topicName(r), r))
-		run.err = &err
+		if r.Failure == nil {
+			err := error(deliveryError(topicName(r), r))
+			r.Failure = &err
+		}
+		run.err = r.Failure
 		return run
 	}
 	if r.BaseOffset >= 0 {

@@ -22,6 +22,9 @@ var sentinels = []error{
 // reasonOf names the cause of a failure: the text of a sentinel, the name of a
 // Kafka error, or else the whole text.
 func reasonOf(err error) string {
+	if _, full := err.(*fullError); full {
+		return ErrFull.Error() // a full buffer refuses very many
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s) {
 			return s.Error()
@@ -65,15 +68,10 @@ func (f *failures) snapshot() map[string]int64 {
 	return out
 }
 
-// refused counts the messages of a call that were not accepted. Most often all of
-// them have the same cause.
-func (t *topic) refused(refusals []refusal) {
-	for i := 0; i < len(refusals); {
-		n := 1
-		for i+n < len(refusals) && refusals[i+n].err == refusals[i].err {
-			n++
-		}
-		t.refusals.count(refusals[i].err, n)
-		i += n
+// refused counts the messages of a call that were not accepted.
+func (t *topic) refused(r *refusals) {
+	t.refusals.count(r.first.err, r.first.count)
+	for i := range r.more {
+		t.refusals.count(r.more[i].err, r.more[i].count)
 	}
 }

@@ -67,16 +67,22 @@ func (p *Producer) free(l *worker.Lane, b *batch.Batch) {
 func (p *Producer) complete(b *batch.Batch, recycle bool) {
 	deferred := false
 	entries := b.Entries()
-	for i, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if e.Done == nil {
 			continue // its caller has gone
 		}
-		if e.Done.Inline() {
-			entries[i].Done = nil
-			e.Done.Complete(e, &b.Acked)
-		} else {
+		if _, own := e.Done.(completion); own { // as most are, of very many
 			deferred = true
+			continue
 		}
+		if inline := settle(e.Done, e.Count); !inline {
+			deferred = true
+			continue
+		}
+		now := *e
+		e.Done = nil
+		now.Done.Complete(now, &b.Acked)
 	}
 	if deferred {
 		p.callbacks.Run(b, recycle)
@@ -85,23 +91,36 @@ func (p *Producer) complete(b *batch.Batch, recycle bool) {
 	}
 }
 
+// settle tells a completer that the outcome of messages is known, and asks whether
+// it may hear of it at once.
+func settle(done batch.Completer, messages int32) (inline bool) {
+	if c, collects := done.(*call); collects {
+		c.settle(messages)
+	}
+	return done.Inline()
+}
+
 // completeOne fails a single message that is in no batch.
 func (p *Producer) completeOne(t *topic, done batch.Completer, arg int32, err error) {
-	if done == nil {
-		return
-	}
 	cause := err
 	partition := int32(-1)
 	if delivery, ok := errors.AsType[*DeliveryError](err); ok {
 		cause, partition = delivery.Err, delivery.Partition
 	}
-	r := &batch.Result{Topic: t, Partition: partition, BaseOffset: -1, LogAppendTime: -1, Err: cause}
+	p.completeWith(done, arg, &batch.Result{Topic: t, Partition: partition, BaseOffset: -1, LogAppendTime: -1, Err: cause})
+}
+
+// completeWith gives an outcome to a single message that is in no batch.
+func (p *Producer) completeWith(done batch.Completer, arg int32, r *batch.Result) {
+	if done == nil {
+		return
+	}
 	e := batch.Entry{Done: done, Count: 1, Arg: arg}
-	if done.Inline() {
+	if settle(done, 1) {
 		done.Complete(e, r)
 		return
 	}
-	p.callbacks.Call(func() { done.Complete(e, r) })
+	p.callbacks.One(e, r)
 }
 
 // Refresh implements worker.Host and sender.Host.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -345,4 +347,140 @@ func TestCloseReportsTheRest(t *testing.T) {
 		}
 		back(t, c, p)
 	})
+}
+
+// calling are the ways of a call whose callback hears of all its messages, with the
+// number of those.
+func calling(told *atomic.Int64) map[string]func(p *ekaf.Producer, i int) (int, error) {
+	answered := func(a ekaf.Acked, _ error) { told.Add(int64(a.Len())) }
+	nothing := func(ekaf.Ack, error) {}
+	key := func(i int) ekaf.Message { return ekaf.KeyValue(strconv.Itoa(i), "a value") }
+	call := func(messages func(i int) []ekaf.Message) func(p *ekaf.Producer, i int) (int, error) {
+		return func(p *ekaf.Producer, i int) (int, error) {
+			list := messages(i)
+			_, err := p.ProduceAsyncBatchedFunc(context.Background(), "events", answered, list...)
+			return len(list), err
+		}
+	}
+	return map[string]func(p *ekaf.Producer, i int) (int, error){
+		"one":      call(func(i int) []ekaf.Message { return []ekaf.Message{ekaf.Value("one")} }),
+		"two":      call(func(i int) []ekaf.Message { return ekaf.Values("one", "two") }),
+		"two keys": call(func(i int) []ekaf.Message { return []ekaf.Message{key(i), key(i + 1)} }),
+		"one, and its own": call(func(i int) []ekaf.Message {
+			return []ekaf.Message{ekaf.Value("one").Then(nothing)}
+		}),
+		"two, one of which its own": call(func(i int) []ekaf.Message {
+			return []ekaf.Message{ekaf.Value("one").Then(nothing), key(i)}
+		}),
+	}
+}
+
+// P8: a call that outlives its verb is charged, until the last of its outcomes is
+// known, however it comes about; then nothing is held.
+func TestLimitHoldsCalls(t *testing.T) {
+	for _, policy := range []ekaf.FullPolicy{ekaf.Error, ekaf.DropOldest, ekaf.DropNewest} {
+		outage(t, opts(ekaf.WhenFull(policy), ekaf.BatchRecords(7)), func(t *testing.T, c *ekaftest.Cluster, p *ekaf.Producer) {
+			var told atomic.Int64
+			accepted := 0
+			for _, call := range calling(&told) {
+				for i := range 100 {
+					n, err := call(p, i)
+					if err == nil {
+						accepted += n
+					} else if !errors.Is(err, ekaf.ErrFull) {
+						t.Fatal(err)
+					}
+				}
+			}
+			if held := p.Stats().BufferedBytes; held == 0 {
+				t.Error("nothing is held during the outage")
+			}
+			back(t, c, p)
+			if held := p.Stats().BufferedBytes; held != 0 || told.Load() != int64(accepted) {
+				t.Errorf("%d bytes are held after it; %d outcomes of %d messages", held, told.Load(), accepted)
+			}
+		})
+	}
+}
+
+// A call waits for room that one message needs alone: what the call itself holds must
+// not stand in its way, nor what other calls hold whose callbacks wait for this one.
+func TestLimitBlockNeedsAllOfIt(t *testing.T) {
+	options := opts(ekaf.WhenFull(ekaf.Block), ekaf.BufferBytes(4<<10), ekaf.PartitionBufferBytes(4<<10), ekaf.BatchBytes(4<<10))
+	bubble(t, 1, nil, options, func(t *testing.T, c *ekaftest.Cluster, p *ekaf.Producer) {
+		large := ekaf.Value(make([]byte, 3<<10))
+		answered := make(chan int, 100)
+		for range 5 {
+			err := p.ProduceAsyncFunc(t.Context(), "events", func(a ekaf.Acked, err error) {
+				if err == nil && a.Len() == 3 {
+					// All others that were answered meanwhile are told after this.
+					err = p.ProduceAsyncFunc(t.Context(), "events", func(a ekaf.Acked, _ error) { answered <- a.Len() }, large, large)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				answered <- a.Len()
+			}, large, large, large)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum := 0
+		for range 10 {
+			sum += <-answered
+		}
+		if sum != 25 {
+			t.Errorf("%d messages were answered for, want 25", sum)
+		}
+	})
+}
+
+// A message's own callback is run beside that of its call, also where nobody hears of
+// the call, and after one that panicked.
+func TestCallbacksOfCallAndMessage(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		bubble(t, 1, nil, nil, func(t *testing.T, c *ekaftest.Cluster, p *ekaf.Producer) {
+			if known {
+				if _, err := p.ProduceSync(t.Context(), "events", ekaf.Value("first")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var mu sync.Mutex
+			var got []string
+			say := func(what string, a ekaf.Ack, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if known {
+					a.Offset--
+				}
+				got = append(got, fmt.Sprint(what, a.Offset, err))
+			}
+			own := func(a ekaf.Ack, err error) { say("own ", a, err) }
+			call := func(a ekaf.Acked, err error) {
+				for _, ack := range a.All() {
+					say("call ", ack, err)
+				}
+			}
+			ill := func(ekaf.Acked, error) { panic("ill") }
+			for _, err := range []error{
+				p.ProduceAsyncFunc(t.Context(), "events", call, ekaf.Value("0").Then(own)),
+				p.ProduceAsyncFunc(t.Context(), "events", nil, ekaf.Value("1").Then(own)),
+				p.ProduceAsyncFunc(t.Context(), "events", ill, ekaf.Value("2").Then(own)),
+				p.ProduceAsyncFunc(t.Context(), "events", call, ekaf.Value("3")),
+				p.ProduceAsyncFunc(t.Context(), "events", call, ekaf.Value("4")),
+				p.ProduceAsyncFunc(t.Context(), "events", nil, ekaf.Value("5"), ekaf.Value("6").Then(own)),
+				p.ProduceAsyncFunc(t.Context(), "events", call, ekaf.Value("7"), ekaf.Value("8").Then(own)),
+			} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			flush(t, p)
+			sort.Strings(got)
+			want := "[call 0 <nil> call 3 <nil> call 4 <nil> call 7 <nil> call 8 <nil> own 0 <nil> own 1 <nil> own 2 <nil> own 6 <nil> own 8 <nil>]"
+			if fmt.Sprint(got) != want {
+				t.Errorf("known %v: heard %v", known, got)
+			}
+		})
+	}
 }

@@ -24,7 +24,7 @@ func (mv *mover) put(m *batch.Message, r run, pick int32, done batch.Completer, 
 	if mv.lane == nil || m.Key != nil || mv.choice != mv.unkeyed {
 		mv.commit()
 		if err := mv.turn(m, pick); err != nil {
-			mv.topic.producer.completeOne(mv.topic, done, arg, err)
+			mv.fail(m, done, arg, err)
 			return
 		}
 	}
@@ -64,6 +64,12 @@ func (mv *mover) choose(m *batch.Message, pick int32) (choice, error) {
 		return mv.topic.place(mv.view, pick, m.Key, n, size)
 	}
 	return mv.topic.route(mv.view, &Message{Key: m.Key, Value: m.Value, partition: mv.run.partition}, n, size)
+}
+
+// fail tells those who hear of a message that no partition takes it.
+func (mv *mover) fail(m *batch.Message, done batch.Completer, arg int32, err error) {
+	mv.topic.producer.completeOne(mv.topic, done, arg, err)
+	mv.topic.producer.completeOne(mv.topic, m.Also, batch.OwnPlace, err)
 }
 
 func (mv *mover) commit() {

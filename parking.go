@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"time"
+	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
 	"github.com/ekaf-go/ekaf/internal/memory"
@@ -93,16 +94,34 @@ func (k *parking) encode(pg *page, m *batch.Message, own run, done batch.Complet
 	at := b.Append(m, size, body)
 	k.n++
 	if done != nil && b.Note(done, at, arg, 0) {
-		t.bytes.Charge(batch.EntryBlockBytes)
-		b.AddCharge(batch.EntryBlockBytes, 0)
+		pg.charge(t, batch.EntryBlockBytes)
+	}
+	if m.Also != nil && b.Note(m.Also, at, batch.OwnPlace, 0) {
+		pg.charge(t, batch.EntryBlockBytes)
 	}
 	if n := len(pg.runs); join && n > 0 && pg.runs[n-1].partition == own.partition {
 		pg.runs[n-1].count++
 		return nil
 	}
 	own.first, own.count = at, 1
-	pg.runs = append(pg.runs, own)
+	pg.add(t, own)
 	return nil
+}
+
+// add keeps a run. Calls of one small message are many, and weigh little more than
+// their runs: those are charged, by the room that they take.
+func (pg *page) add(t *topic, r run) {
+	if n := cap(pg.runs); len(pg.runs) == n {
+		pg.runs = slices.Grow(pg.runs, 1)
+		pg.charge(t, (cap(pg.runs)-n)*int(unsafe.Sizeof(r)))
+	}
+	pg.runs = append(pg.runs, r)
+}
+
+// charge takes room for what stands beside a message that was accepted already.
+func (pg *page) charge(t *topic, bytes int) {
+	t.bytes.Charge(int64(bytes))
+	pg.batch.AddCharge(int64(bytes), 0)
 }
 
 // page is the one that takes the message.
@@ -129,7 +148,9 @@ func (k *parking) page(m *batch.Message) *page {
 // picked notes what a Picker chose for the message that was put last.
 func (k *parking) picked(pick int32) {
 	last := k.pages[len(k.pages)-1]
+	n := cap(last.picks)
 	last.picks = append(last.picks, pick)
+	last.charge(k.topic, (cap(last.picks)-n)*int(unsafe.Sizeof(pick)))
 }
 
 // moveTo gives all messages to the lanes of their partitions, whatever the
@@ -157,8 +178,13 @@ func (k *parking) movePage(pg *page, v *view) {
 		}
 		var done batch.Completer
 		var arg int32
-		if entry < len(entries) && entries[entry].First <= index {
-			done, arg = entries[entry].Done, entries[entry].Arg+index-entries[entry].First
+		m.Also = nil
+		for k := entry; k < len(entries) && entries[k].First <= index; k++ {
+			if e := &entries[k]; done == nil {
+				done, arg = e.Done, e.Arg+index-e.First
+			} else {
+				m.Also = e.Done
+			}
 		}
 		pick := int32(notAsked)
 		if pg.picks != nil {

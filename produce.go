@@ -3,6 +3,7 @@ package ekaf
 import (
 	"context"
 	"errors"
+	"iter"
 	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -15,19 +16,75 @@ type order struct {
 	immediate bool
 	policy    FullPolicy
 	call      *call // nil: messages have their own callbacks, or none
+	reply     reply // of a call of one message, in place of call
 	base      int32 // index in the call of the first message
 	drains    bool  // its caller waits for acks, and may write the request of a single run itself
 
 	room     room
 	receipt  Receipt
 	touched  int
-	refusals []refusal
+	placed   int // messages that were accepted
+	refusals refusals
 }
 
 // refusal is a message that was not accepted.
 type refusal struct {
 	index int
 	err   error
+}
+
+// refusals are those of a call, those of a row with one cause as one. The first row
+// has its place in the call: to refuse it, as a full buffer does again and again,
+// takes no memory.
+type refusals struct {
+	n     int // messages
+	first refusedRow
+	more  []refusedRow
+}
+
+// refusedRow is a refusal, and those of the count-1 messages behind it.
+type refusedRow struct {
+	refusal
+	count int
+}
+
+func (r *refusals) add(index int, err error) {
+	last := &r.first
+	if n := len(r.more); n > 0 {
+		last = &r.more[n-1]
+	}
+	r.n++
+	switch {
+	case r.n == 1:
+		r.first = refusedRow{refusal{index, err}, 1}
+	case last.index+last.count == index && last.err == err:
+		last.count++
+	default:
+		r.more = append(r.more, refusedRow{refusal{index, err}, 1})
+	}
+}
+
+// all walks them in the order in which they came.
+func (r *refusals) all() iter.Seq[refusal] {
+	return func(yield func(refusal) bool) {
+		if !r.first.each(yield) {
+			return
+		}
+		for i := range r.more {
+			if !r.more[i].each(yield) {
+				return
+			}
+		}
+	}
+}
+
+func (r *refusedRow) each(yield func(refusal) bool) bool {
+	for i := range r.count {
+		if !yield(refusal{r.index + i, r.err}) {
+			return false
+		}
+	}
+	return true
 }
 
 // errChooseAgain: the partition's workers changed, or the topic's partitions,
@@ -50,13 +107,13 @@ func (t *topic) produce(ctx context.Context, msgs []Message, o *order) {
 			}
 			continue // it became known meanwhile
 		}
-		down, refused := t.down.Load(), len(o.refusals)
+		down, refused := t.down.Load(), o.refusals.n
 		if len(msgs) == 1 || together {
 			t.produceTogether(ctx, v, msgs, size, o)
 		} else {
 			t.produceSplit(ctx, v, msgs, o)
 		}
-		if saved := len(msgs) - (len(o.refusals) - refused); down && saved > 0 {
+		if saved := len(msgs) - (o.refusals.n - refused); down && saved > 0 {
 			t.producer.emit(t, Event{Kind: EventDowntimeSaved, Messages: saved})
 		}
 		return
@@ -70,7 +127,7 @@ func (t *topic) produceChecked(ctx context.Context, msgs []Message, o *order) {
 	for i := range msgs {
 		o.base = base + int32(i)
 		if err := t.check(&msgs[i]); err != nil {
-			o.refusals = append(o.refusals, refusal{int(o.base), err})
+			o.refusals.add(int(o.base), err)
 			continue
 		}
 		t.produce(ctx, msgs[i:i+1], o)
@@ -172,7 +229,7 @@ func (l *list) index(at int) int {
 // refuseFrom notes that the messages of a list from one on were not accepted.
 func (o *order) refuseFrom(l *list, at int, err error) {
 	for ; at < l.len(); at++ {
-		o.refusals = append(o.refusals, refusal{int(o.base) + l.index(at), err})
+		o.refusals.add(int(o.base)+l.index(at), err)
 	}
 }
 
@@ -212,14 +269,16 @@ func (t *topic) putRun(ctx context.Context, c choice, l *list, at int, o *order)
 // putMany puts the messages of a list, from one on, into a locked lane, until one
 // does not fit. It answers that one, or the end.
 func (o *order) putMany(lane *worker.Lane, l *list, at int) (next int, full *memory.Account) {
-	sync := o.call != nil && o.call.Inline()
+	first := at
+	sync := o.waits()
+	shared := o.shared()
 	var run worker.Run
 	for going := false; at < l.len(); at++ {
 		i := l.index(at)
 		m := &l.msgs[i]
 		if len(m.Headers) == 0 && (m.Callback == nil || sync) && m.Timestamp.IsZero() {
 			if !going {
-				run.Begin(lane, o.shared())
+				run.Begin(lane, shared)
 				going = true
 			}
 			if run.Put(m.Key, m.Value, o.arg(i)) {
@@ -228,38 +287,57 @@ func (o *order) putMany(lane *worker.Lane, l *list, at int) (next int, full *mem
 		}
 		run.End()
 		going = false
-		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
-		if !m.Timestamp.IsZero() {
-			bm.Time, bm.Timed = m.Timestamp.UnixMilli(), true
-		}
-		if full = lane.Put(&bm, o.completer(m), o.arg(i)); full != nil {
-			return at, full
+		bm, done := o.encodable(m)
+		if full = lane.Put(&bm, done, o.arg(i)); full != nil {
+			break
 		}
 	}
 	run.End()
-	return at, nil
+	o.place(at - first)
+	return at, full
 }
 
-// shared is who hears of the messages that have no callback of their own.
+// place counts messages that were accepted, before any of them can have an outcome.
+func (o *order) place(n int) {
+	if o.placed += n; o.call != nil && o.placed == o.call.acked.n {
+		o.call.hold()
+	}
+}
+
+// waits reports whether the caller waits for the outcomes.
+func (o *order) waits() bool { return o.call != nil && o.call.Inline() }
+
+// shared is who hears of all messages of the call; nil: nobody.
 func (o *order) shared() batch.Completer {
-	if o.call == nil {
-		return nil
+	switch {
+	case o.call != nil:
+		return o.call
+	case o.reply != nil:
+		return o.reply
 	}
-	return o.call
+	return nil
 }
 
-// completer is who hears of a message.
-func (o *order) completer(m *Message) batch.Completer {
-	switch {
-	case m.Callback == nil && o.call == nil:
-		return nil
-	case m.Callback == nil || o.call != nil && o.call.Inline():
-		return o.call // a sync verb runs the messages' callbacks itself
-	case o.call == nil:
-		return completion(m.Callback)
-	default:
-		return &both{o.call, completion(m.Callback)}
+// encodable is a message as its batch takes it, with who hears of it.
+func (o *order) encodable(m *Message) (bm batch.Message, done batch.Completer) {
+	bm = batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
+	if !m.Timestamp.IsZero() {
+		bm.Time, bm.Timed = m.Timestamp.UnixMilli(), true
 	}
+	done, bm.Also = completers(m, o.shared(), o.waits())
+	return bm, done
+}
+
+// completers are those who hear of a message, of whom shared hears of all that its
+// call has; nil: nobody. A sync verb runs the messages' callbacks itself.
+func completers(m *Message, shared batch.Completer, waits bool) (done, also batch.Completer) {
+	switch {
+	case m.Callback == nil || waits:
+		return shared, nil
+	case shared == nil:
+		return completion(m.Callback), nil
+	}
+	return shared, completion(m.Callback)
 }
 
 // arg is a message's place among the completions of its call.
@@ -268,19 +346,6 @@ func (o *order) arg(i int) int32 {
 		return batch.OwnPlace
 	}
 	return o.call.place(o.base + int32(i))
-}
-
-// both tells a call and a message's own callback.
-type both struct {
-	call *call
-	own  completion
-}
-
-func (b *both) Inline() bool { return false }
-
-func (b *both) Complete(e batch.Entry, r *batch.Result) {
-	b.call.Complete(e, r)
-	b.own.Complete(e, r)
 }
 
 // touch notes a worker for the receipt.

@@ -28,19 +28,25 @@ func (t *topic) makeRoom(ctx context.Context, full *memory.Account, lane *worker
 		if t.producer.dropOldest(t, lane, full) {
 			return nil
 		}
-		return fullError(full)
+		return (*fullError)(full)
 	case DropNewest:
 		t.reportFull(full, lane, n)
 		return ErrDropped
 	default:
 		t.reportFull(full, lane, n)
-		return fullError(full)
+		return (*fullError)(full)
 	}
 }
 
-func fullError(full *memory.Account) error {
-	return fmt.Errorf("%w: the limit of the %s is reached", ErrFull, full.Name)
+// fullError says which limit refused a message. It is the account itself, seen as an
+// error: whoever is refused in a long outage is refused again and again.
+type fullError memory.Account
+
+func (e *fullError) Error() string {
+	return fmt.Sprintf("%v: the limit of the %s is reached", ErrFull, (*memory.Account)(e).Name)
 }
+
+func (e *fullError) Unwrap() error { return ErrFull }
 
 func (t *topic) reportFull(full *memory.Account, lane *worker.Lane, n int) {
 	if t.settings.onEvent == nil && !t.producer.loud {
@@ -50,7 +56,7 @@ func (t *topic) reportFull(full *memory.Account, lane *worker.Lane, n int) {
 	if lane != nil {
 		partition = lane.Partition.ID
 	}
-	t.producer.emit(t, Event{Kind: EventMaxDowntimeBufferReached, Partition: partition, Messages: n, Err: fullError(full)})
+	t.producer.emit(t, Event{Kind: EventMaxDowntimeBufferReached, Partition: partition, Messages: n, Err: (*fullError)(full)})
 }
 
 // room is a caller's place among those who wait for memory.
@@ -93,13 +99,29 @@ func (t *topic) waitForRoom(ctx context.Context, lane *worker.Lane, o *order) er
 	}
 }
 
+// droppedResult is the outcome of all messages that DropNewest gives up: in a long
+// outage there are very many.
+func (t *topic) droppedResult() *batch.Result {
+	r := t.dropped.Load()
+	if r == nil {
+		r = &batch.Result{Topic: t, Partition: -1, BaseOffset: -1, LogAppendTime: -1, Err: ErrDropped}
+		r.Failure = new(error(deliveryError(t.name, r)))
+		t.dropped.Store(r)
+	}
+	return r
+}
+
 // dropRun fails the messages of a run that DropNewest gives up: they count as
 // accepted, and get their outcome.
 func (t *topic) dropRun(l *list, at int, o *order) {
 	n := l.len() - at
+	o.place(n)
+	r := t.droppedResult()
 	for ; at < l.len(); at++ {
 		i := l.index(at)
-		t.producer.completeOne(t, o.completer(&l.msgs[i]), o.arg(i), ErrDropped)
+		done, also := completers(&l.msgs[i], o.shared(), o.waits())
+		t.producer.completeWith(done, o.arg(i), r)
+		t.producer.completeWith(also, batch.OwnPlace, r)
 	}
 	t.failures.count(ErrDropped, n)
 	t.producer.emit(t, Event{Kind: EventDropped, Partition: -1, Messages: n, Err: ErrDropped})
@@ -159,22 +181,20 @@ func (t *topic) park(ctx context.Context, msgs []Message, o *order) (parked bool
 }
 
 // parkFrom puts messages into the parking, as many as there is room for.
-func (t *topic) parkFrom(msgs []Message, picks []int32, i int, o *order) (int, *memory.Account) {
-	for first := i; i < len(msgs); i++ {
+func (t *topic) parkFrom(msgs []Message, picks []int32, i int, o *order) (next int, full *memory.Account) {
+	first := i
+	for ; i < len(msgs); i++ {
 		m := &msgs[i]
-		bm := batch.Message{Key: m.Key, Value: m.Value, Headers: batchHeaders(m.Headers)}
-		if !m.Timestamp.IsZero() {
-			bm.Time, bm.Timed = m.Timestamp.UnixMilli(), true
-		}
-		done := o.completer(m)
-		if full := t.parked.put(&bm, m.partition, o.immediate, done, o.arg(i), i > first); full != nil {
-			return i, full
+		bm, done := o.encodable(m)
+		if full = t.parked.put(&bm, m.partition, o.immediate, done, o.arg(i), i > first); full != nil {
+			break
 		}
 		if picks != nil {
 			t.parked.picked(picks[i])
 		}
 	}
-	return i, nil
+	o.place(i - first)
+	return i, full
 }
 
 // newPage makes a page of the parking for a message.

@@ -3,6 +3,7 @@ package ekaf
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -43,7 +44,7 @@ func (t *topic) produceSplit(ctx context.Context, v *view, msgs []Message, o *or
 			c, err = t.route(v, m, 1, len(m.Key)+len(m.Value)+16)
 		}
 		if err != nil {
-			o.refusals = append(o.refusals, refusal{int(o.base) + i, err})
+			o.refusals.add(int(o.base)+i, err)
 			s.runOf[i] = -1
 			continue
 		}
@@ -73,8 +74,8 @@ func (o *order) arrange(s *split, n int) {
 	}
 	o.call.expect(len(s.runs))
 	places := o.call.places
-	if places == nil {
-		places = placeSlab.Take(o.call.acked.n)[:o.call.acked.n]
+	if len(places) == 0 {
+		places = slices.Grow(places, o.call.acked.n)[:o.call.acked.n]
 		for i := range places {
 			places[i] = int32(i)
 		}
@@ -86,7 +87,7 @@ func (o *order) arrange(s *split, n int) {
 	}
 	// What no partition takes comes last.
 	place := o.base + int32(len(s.order))
-	for _, r := range o.refusals {
+	for r := range o.refusals.all() {
 		if i := int32(r.index) - o.base; i >= 0 && int(i) < n {
 			places[i] = place
 			place++

@@ -44,8 +44,9 @@ type topic struct {
 
 	reborn atomic.Bool // its lanes begin under fresh ids
 
-	failures failures // accepted messages that failed
-	refusals failures // messages that were not accepted
+	dropped  atomic.Pointer[batch.Result] // nil: nothing was dropped yet
+	failures failures                     // accepted messages that failed
+	refusals failures                     // messages that were not accepted
 }
 
 // view is an immutable picture of a topic's partitions.

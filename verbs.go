@@ -155,8 +155,8 @@ func (t *topic) accept(ctx context.Context, msgs []Message, o *order) {
 	if o.room.account != nil {
 		o.room.release()
 	}
-	if len(o.refusals) > 0 {
-		t.refused(o.refusals)
+	if o.refusals.n > 0 {
+		t.refused(&o.refusals)
 	}
 }
 
@@ -209,30 +209,54 @@ func (t *topic) asyncFunc(ctx context.Context, fn func(Acked, error), msgs []Mes
 	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
 		return Receipt{}, err
 	}
-	o := order{immediate: immediate, policy: t.settings.whenFullAsync, call: t.newCall(len(msgs), fn)}
+	o := order{immediate: immediate, policy: t.settings.whenFullAsync}
+	switch {
+	case fn == nil: // nobody hears of the call, only of its messages
+	case len(msgs) > 1:
+		o.call = t.newCall(len(msgs), fn)
+	default:
+		o.reply = fn
+		if b, ok := t.produceOne(&msgs[0], o.reply, immediate, false); ok {
+			return Receipt{Buffered: b}, nil
+		}
+	}
 	t.accept(ctx, msgs, &o)
-	if len(o.refusals) == len(msgs) {
+	if o.call == nil {
 		return o.receipt, o.answer(len(msgs))
 	}
-	// Some were accepted: fn hears of all, the refused ones included.
-	refused := o.call
-	for _, r := range o.refusals {
-		t.producer.callbacks.Call(func() { refused.refuse(int32(r.index), r.err) })
+	if o.refusals.n == len(msgs) {
+		o.call.drop()
+		return o.receipt, o.answer(len(msgs))
 	}
+	t.refuseSome(&o)
 	return o.receipt, nil
+}
+
+// refuseSome tells the callback of a call of the messages that were not accepted,
+// as it hears of the others.
+func (t *topic) refuseSome(o *order) {
+	if o.refusals.n == 0 {
+		return // the call may be another's by now
+	}
+	c := o.call
+	c.hold()
+	for r := range o.refusals.all() {
+		c.settle(1)
+		t.producer.callbacks.Call(func() { c.refuse(int32(r.index), r.err) })
+	}
 }
 
 // answer is a verb's error.
 func (o *order) answer(messages int) error {
-	if len(o.refusals) == 0 {
+	if o.refusals.n == 0 {
 		return nil
 	}
-	first := o.refusals[0].err
-	if len(o.refusals) == messages {
+	first := o.refusals.first.err
+	if o.refusals.n == messages {
 		return first
 	}
 	r := &RefusedError{Err: first}
-	for _, one := range o.refusals {
+	for one := range o.refusals.all() {
 		r.Refused, r.Errs = append(r.Refused, one.index), append(r.Errs, one.err)
 	}
 	return r
@@ -265,16 +289,16 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	if !taken {
 		t.accept(ctx, msgs, &o)
 	}
-	if len(o.refusals) == len(msgs) {
+	if o.refusals.n == len(msgs) {
 		c.left++ // so that nobody is told
-		for _, r := range o.refusals {
+		for r := range o.refusals.all() {
 			c.refuse(int32(r.index), r.err)
 		}
 		acked := c.answer()
 		c.home.Put(c)
 		return acked, o.answer(len(msgs))
 	}
-	for _, r := range o.refusals {
+	for r := range o.refusals.all() {
 		c.refuse(int32(r.index), r.err)
 	}
 	select {

@@ -91,12 +91,6 @@ func TestAMillionThroughAnOutage(t *testing.T) {
 // leaves little else.
 func TestMemoryStaysWithinItsLimits(t *testing.T) {
 	const limit, slack = 24 << 20, 16 << 20
-	heap := func() int64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
 	kafka := ekaftest.Start(t, ekaftest.Topic(topic, 50))
 	p, err := ekaf.New(ekaf.Brokers(kafka.Addrs()...), ekaf.BufferBytes(limit), ekaf.TopicBufferBytes(limit),
 		ekaf.PartitionBufferBytes(limit), ekaf.BufferMessages(0), ekaf.TopicBufferMessages(0),
@@ -108,7 +102,7 @@ func TestMemoryStaysWithinItsLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	kafka.Stop()
-	before := heap()
+	before := heapHeld()
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(before + limit + 2*slack))
 	var callers sync.WaitGroup
 	var dropped atomic.Int64
@@ -128,7 +122,7 @@ func TestMemoryStaysWithinItsLimits(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if after := heap(); after > before+limit+slack {
+	if after := heapHeld(); after > before+limit+slack {
 		t.Errorf("the heap grew by %d MiB, with a limit of %d MiB", (after-before)>>20, limit>>20)
 	}
 	// What was accepted may still need room for its callbacks: a block for each batch.
@@ -148,4 +142,72 @@ func TestMemoryStaysWithinItsLimits(t *testing.T) {
 	if want := 1 + 8*15_000 - int(dropped.Load()); len(there) != want {
 		t.Errorf("%d messages are there, want %d", len(there), want)
 	}
+}
+
+// TestMemoryOfSmallCalls: what a producer keeps beside the bytes of small messages, the
+// callbacks of their calls above all, is several times those. It counts as well.
+func TestMemoryOfSmallCalls(t *testing.T) {
+	const limit = 16 << 20
+	told := new(atomic.Int64)
+	// Two that take turns, as no two calls of a program need share theirs.
+	answered := [2]func(ekaf.Acked, error){
+		func(a ekaf.Acked, _ error) { told.Add(int64(a.Len())) },
+		func(a ekaf.Acked, _ error) { told.Add(int64(a.Len())) },
+	}
+	own := func(ekaf.Ack, error) {}
+	value := []byte("0123456789")
+	for name, messages := range map[string]func(i int) []ekaf.Message{
+		"one":              func(int) []ekaf.Message { return []ekaf.Message{{Value: value}} },
+		"one, and its own": func(int) []ekaf.Message { return []ekaf.Message{{Value: value, Callback: own}} },
+		"two":              func(int) []ekaf.Message { return []ekaf.Message{{Value: value}, {Value: value}} },
+		"two keys": func(i int) []ekaf.Message {
+			return []ekaf.Message{ekaf.KeyValue(fmt.Sprint(i), value), ekaf.KeyValue(fmt.Sprint(i+1), value)}
+		},
+	} {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, known %v", name, known), func(t *testing.T) {
+				kafka := ekaftest.Start(t, ekaftest.Topic(topic, 12))
+				p, err := ekaf.New(ekaf.Brokers(kafka.Addrs()...), ekaf.BufferBytes(limit), ekaf.PartitionBufferBytes(limit))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if known {
+					if _, err := p.ProduceSync(t.Context(), topic, ekaf.Value("first")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				kafka.Stop()
+				told.Store(0)
+				before := heapHeld()
+				accepted := int64(0)
+				for err == nil {
+					list := messages(int(accepted))
+					if err = p.ProduceAsyncFunc(t.Context(), topic, answered[accepted/int64(len(list))%2], list...); err == nil {
+						accepted += int64(len(list))
+					}
+				}
+				if after := heapHeld(); after > before+limit*3/2 {
+					t.Errorf("the heap grew by %d MiB for %d messages, with a limit of %d MiB", (after-before)>>20, accepted, limit>>20)
+				}
+				if err := kafka.Restart(); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				// A last call of which one message was refused heard of both.
+				if n := told.Load(); n < accepted || n > accepted+1 {
+					t.Errorf("%d outcomes of %d messages", n, accepted)
+				}
+			})
+		}
+	}
+}
+
+// heapHeld is what the heap holds after a collection.
+func heapHeld() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

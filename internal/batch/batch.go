@@ -46,6 +46,9 @@ type Result struct {
 	Retriable     bool
 	MaybeWritten  bool
 	Err           error // nil: acked
+	// Failure is Err as callers get it: made for the first of them, shared by the
+	// others, who may be very many. Nil: nobody has asked yet.
+	Failure *error
 }
 
 // Batch is one record batch, from its first record to its outcome. Its fields
@@ -189,7 +192,8 @@ func (b *Batch) MaxTime() int64 { return b.maxTime }
 const noTime = math.MinInt64
 
 // Entries are the completions, in the order of their records; of those taken out the
-// completer is nil.
+// completer is nil. A record may have two (Message.Also), and those of two records may
+// be one; both the first records and the last ones of the entries never fall.
 func (b *Batch) Entries() []Entry { return b.entries }
 
 // Charged is what the batch holds of its account, in bytes and in messages.

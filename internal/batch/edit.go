@@ -50,17 +50,15 @@ func (b *Batch) Extract(keep func(index int32) bool) *Batch {
 	next := 0
 	index := int32(0)
 	b.Each(func(m *Message) {
-		var entry *Entry
 		for next < len(b.entries) && b.entries[next].First+b.entries[next].Count <= index {
 			next++
-		}
-		if next < len(b.entries) && b.entries[next].First <= index {
-			entry = &b.entries[next]
 		}
 		if keep(index) {
 			at := nb.Add(m)
 			if !b.Shared {
-				nb.copyEntry(entry, index, at)
+				for k := next; k < len(b.entries) && b.entries[k].First <= index; k++ {
+					nb.copyEntry(&b.entries[k], index, at)
+				}
 			} else if index == 0 {
 				nb.CopyEntries(b) // all calls share the first record's outcome
 			}
@@ -73,7 +71,7 @@ func (b *Batch) Extract(keep func(index int32) bool) *Batch {
 // copyEntry gives the record at of this batch the completion that covered it
 // before, joining it to the run that ended one record earlier with the same timestamp.
 func (b *Batch) copyEntry(e *Entry, old, at int32) {
-	if e == nil || e.Done == nil {
+	if e.Done == nil {
 		return
 	}
 	arg := e.Arg + (old - e.First)

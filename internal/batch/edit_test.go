@@ -126,6 +126,28 @@ func TestExtractKeepsTimes(t *testing.T) {
 	}
 }
 
+// TestExtractKeepsBothCompletions: a record may have two, of which the second may be
+// one with that of the record before.
+func TestExtractKeepsBothCompletions(t *testing.T) {
+	b := New(time.UnixMilli(1000))
+	calls, own := []*heard{{0}, {1}, {2}, {3}}, &heard{9}
+	for i, call := range calls {
+		b.Add(&Message{Time: 1000})
+		if i != 1 { // it has but the one that is noted second of the others
+			b.Note(call, int32(i), OwnPlace, 0)
+		}
+		b.Note(own, int32(i), OwnPlace, 0)
+	}
+	made := b.Extract(func(i int32) bool { return i != 0 })
+	var got []string
+	for _, e := range made.Entries() {
+		got = append(got, fmt.Sprintf("%d: %d+%d", e.Done.(*heard).id, e.First, e.Count))
+	}
+	if want := "[9: 0+1 2: 1+1 9: 1+1 3: 2+1 9: 2+1]"; fmt.Sprint(got) != want {
+		t.Errorf("the entries are %v, want %v", got, want)
+	}
+}
+
 func checkKept(t *rapid.T, made *Batch, messages []Message, left []int) {
 	k := 0
 	made.Each(func(m *Message) {

@@ -17,6 +17,10 @@ type Message struct {
 	Headers    []MessageHeader
 	Time       int64 // milliseconds
 	Timed      bool  // Time was given, be it 0; else it is that of the putting
+
+	// Also hears of the record besides its first completer: a call's message may have
+	// a callback of its own. It is kept with the completions, not encoded; nil: nobody.
+	Also Completer
 }
 
 // varintSize is the size of a zigzag varint.

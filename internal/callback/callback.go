@@ -1,7 +1,8 @@
 // Package callback owns the goroutine that runs user code:
 //
-//	Run(batch) ─────┐
-//	Call(function) ─┴──► in order ──► one goroutine, which ends when idle
+//	Run(batch) ───────┐
+//	One(completion) ──┤
+//	Call(function) ───┴──► in order ──► one goroutine, which ends when idle
 //
 // What reads answers from a broker must never wait for it.
 package callback
@@ -23,11 +24,14 @@ type Queue struct {
 	idle    chan struct{} // closed while nothing runs
 }
 
-// resolution is a batch whose completions are to be run, or a function.
+// resolution is a batch whose completions are to be run, or a function, or the
+// outcome of a message in no batch.
 type resolution struct {
 	batch   *batch.Batch
 	recycle bool
 	fn      func()
+	entry   batch.Entry
+	result  *batch.Result
 }
 
 // New makes a queue; panicked hears of panics, which end one callback and no more.
@@ -41,6 +45,9 @@ func New(panicked func(any)) *Queue {
 func (c *Queue) Run(b *batch.Batch, recycle bool) {
 	c.add(resolution{batch: b, recycle: recycle})
 }
+
+// One queues a single completion.
+func (c *Queue) One(e batch.Entry, r *batch.Result) { c.add(resolution{entry: e, result: r}) }
 
 // Call queues one function.
 func (c *Queue) Call(fn func()) { c.add(resolution{fn: fn}) }
@@ -69,14 +76,26 @@ func (c *Queue) loop() {
 		running, c.waiting = c.waiting, running[:0]
 		c.mu.Unlock()
 		for i := range running {
-			if r := &running[i]; r.fn != nil {
-				c.guard(r.fn)
-			} else {
-				c.complete(r)
-			}
+			c.run(&running[i])
 			running[i] = resolution{}
 		}
 	}
+}
+
+func (c *Queue) run(r *resolution) {
+	switch {
+	case r.batch != nil:
+		c.complete(r)
+	case r.fn != nil:
+		c.guard(r.fn)
+	default:
+		c.completeOne(r)
+	}
+}
+
+func (c *Queue) completeOne(r *resolution) {
+	defer c.catch()
+	r.entry.Done.Complete(r.entry, r.result)
 }
 
 // complete runs what was not run inline. A panic ends one callback, not the producer.
@@ -91,28 +110,27 @@ func (c *Queue) complete(r *resolution) {
 }
 
 func (c *Queue) completeFrom(entries []batch.Entry, from int, result *batch.Result) (next int) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.panicked(v)
-		}
-	}()
+	defer c.catch()
 	for next = from; next < len(entries); {
-		e := entries[next]
+		e := &entries[next]
 		next++
 		if e.Done != nil { // else it was completed inline
-			e.Done.Complete(e, result)
+			e.Done.Complete(*e, result)
 		}
 	}
 	return next
 }
 
 func (c *Queue) guard(fn func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.panicked(v)
-		}
-	}()
+	defer c.catch()
 	fn()
+}
+
+// catch ends a panic of user code.
+func (c *Queue) catch() {
+	if v := recover(); v != nil {
+		c.panicked(v)
+	}
 }
 
 // Panicked reports a panic that a completion caught itself, to go on with others.

@@ -162,3 +162,29 @@ type Limits struct {
 	Bytes    *memory.Account
 	Messages *memory.Account
 }
+
+// HasRoom reports whether the partition's own limits, not those above them, leave
+// room for a message of this size.
+func (l Limits) HasRoom(size int) bool {
+	// Most ask with room to spare: then it matters little how large the chunk would be.
+	if most := int64(size) + batch.MaxChunk + batch.HeaderSize; l.Messages == nil && l.Bytes.Fits(4*most) {
+		return true
+	}
+	return l.Bytes.Fits(int64(memory.CapacityFor(size+batch.HeaderSize))) && (l.Messages == nil || l.Messages.Fits(1))
+}
+
+// Charge takes room for what was accepted before, whatever the limits.
+func (l *Limits) Charge(bytes, messages int64) {
+	l.Bytes.Charge(bytes)
+	if l.Messages != nil {
+		l.Messages.Charge(messages)
+	}
+}
+
+// Credit gives room back.
+func (l *Limits) Credit(bytes, messages int64) {
+	l.Bytes.Credit(bytes)
+	if l.Messages != nil {
+		l.Messages.Credit(messages)
+	}
+}

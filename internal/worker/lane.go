@@ -165,8 +165,8 @@ func (l *Lane) append(b *batch.Batch, m *batch.Message, done batch.Completer, ar
 		m.Time = max(l.host.Clock(), b.BaseTime())
 	}
 	at, ok := b.TryAppend(m, l.cfg.BatchBytes)
-	if ok && done != nil {
-		l.note(b, done, at, 1, arg, int32(m.Time-b.BaseTime()))
+	if ok {
+		l.noteOne(b, m, done, at, arg)
 	}
 	m.Time = stamped
 	return ok
@@ -200,9 +200,7 @@ func (l *Lane) putSlowly(m *batch.Message, done batch.Completer, arg int32) (ful
 		return full
 	}
 	at := b.Append(m, size, body)
-	if done != nil {
-		l.note(b, done, at, 1, arg, int32(m.Time-b.BaseTime()))
-	}
+	l.noteOne(b, m, done, at, arg)
 	if b.Count() == l.cfg.BatchRecords {
 		l.close(l.now())
 	}
@@ -265,6 +263,17 @@ func (l *Lane) charge(b *batch.Batch, size int) (full *memory.Account) {
 		b.AddCharge(0, 1)
 	}
 	return nil
+}
+
+// noteOne keeps the completions of one message.
+func (l *Lane) noteOne(b *batch.Batch, m *batch.Message, done batch.Completer, at, arg int32) {
+	delta := int32(m.Time - b.BaseTime())
+	if done != nil {
+		l.note(b, done, at, 1, arg, delta)
+	}
+	if m.Also != nil {
+		l.note(b, m.Also, at, 1, batch.OwnPlace, delta)
+	}
 }
 
 // note keeps a completion. Its block is charged whatever the limits: the message
@@ -389,32 +398,6 @@ func (l *Lane) chargeMade(made *batch.Batch) {
 		made.AddCharge(0, -messages)
 	}
 	l.Partition.limits.Charge(bytes, messages)
-}
-
-// HasRoom reports whether the partition's own limits, not those above them, leave
-// room for a message of this size.
-func (l Limits) HasRoom(size int) bool {
-	// Most ask with room to spare: then it matters little how large the chunk would be.
-	if most := int64(size) + batch.MaxChunk + batch.HeaderSize; l.Messages == nil && l.Bytes.Fits(4*most) {
-		return true
-	}
-	return l.Bytes.Fits(int64(memory.CapacityFor(size+batch.HeaderSize))) && (l.Messages == nil || l.Messages.Fits(1))
-}
-
-// Charge takes room for what was accepted before, whatever the limits.
-func (l *Limits) Charge(bytes, messages int64) {
-	l.Bytes.Charge(bytes)
-	if l.Messages != nil {
-		l.Messages.Charge(messages)
-	}
-}
-
-// Credit gives room back.
-func (l *Limits) Credit(bytes, messages int64) {
-	l.Bytes.Credit(bytes)
-	if l.Messages != nil {
-		l.Messages.Credit(messages)
-	}
 }
 
 // nextGeneration closes the open batch: what follows belongs to another number
