@@ -3,6 +3,7 @@ package ekaf
 import (
 	"slices"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -13,33 +14,14 @@ import (
 // batch as it is, a pointer and no more.
 type completion Callback
 
-// Complete implements batch.Completer. A function that several messages share is
-// called for each of them.
-func (fn completion) Complete(e batch.Entry, r *batch.Result) {
-	run := runOf(&e, r)
-	if run.count == 1 { // its panic is the queue's to catch
-		ack := run.ack(topicName(r), 0)
-		fn(ack, ack.Err)
-		return
-	}
-	for told := int32(0); told < e.Count; {
-		told = fn.tell(&run, told, r)
-	}
+// CompleteRow implements callback.Row.
+func (fn completion) CompleteRow(entries []batch.Entry, next *int, r *batch.Result) {
+	completeRow(entries, next, r)
 }
 
-// tell calls the function for the messages of a run that were not told yet. A
-// panic ends one call of it and no more.
-func (fn completion) tell(run *ackRun, from int32, r *batch.Result) (told int32) {
-	defer catch(r)
-	ack := run.ack(topicName(r), from)
-	for told = from; told < run.count; {
-		told++
-		fn(ack, ack.Err)
-		if run.steps {
-			ack.Offset++
-		}
-	}
-	return told
+// Complete implements batch.Completer.
+func (fn completion) Complete(e batch.Entry, r *batch.Result) {
+	completeRow([]batch.Entry{e}, new(int), r)
 }
 
 // Inline implements batch.Completer: it is user code.
@@ -50,46 +32,90 @@ func (fn completion) Inline() bool { return false }
 // call would take to collect a single outcome is many times a small message.
 type reply func(Acked, error)
 
-// Complete implements batch.Completer, for all calls in a row that share the function.
+// CompleteRow implements callback.Row.
+func (fn reply) CompleteRow(entries []batch.Entry, next *int, r *batch.Result) {
+	completeRow(entries, next, r)
+}
+
+// Complete implements batch.Completer.
 func (fn reply) Complete(e batch.Entry, r *batch.Result) {
-	run := runOf(&e, r)
-	if run.count == 1 {
-		fn.tellOne(run, topicName(r))
-		return
-	}
-	for told := int32(0); told < e.Count; {
-		told = fn.tell(run, told, r)
-	}
-}
-
-// tell is as that of completion.
-func (fn reply) tell(run ackRun, from int32, r *batch.Result) (told int32) {
-	defer catch(r)
-	name := topicName(r)
-	for told = from; told < run.count; {
-		one := run
-		if run.steps {
-			one.offset += int64(told)
-		}
-		told++
-		fn.tellOne(one, name)
-	}
-	return told
-}
-
-func (fn reply) tellOne(run ackRun, topic string) {
-	run.first, run.count = 0, 1
-	acked := Acked{Ack: run.ack(topic, 0), n: 1, topic: topic, one: run}
-	fn(acked, acked.Err)
+	completeRow([]batch.Entry{e}, new(int), r)
 }
 
 // Inline implements batch.Completer: it is user code.
 func (fn reply) Inline() bool { return false }
 
-// catch ends a callback's panic.
-func catch(r *batch.Result) {
-	if v := recover(); v != nil {
-		r.Topic.(*topic).producer.callbacks.Panicked(v)
+// completeRow calls the functions of single messages, from an entry on until one that
+// holds something else. A function that several messages share is called for each.
+func completeRow(entries []batch.Entry, next *int, r *batch.Result) {
+	one := newSingle(r)
+	for ; *next < len(entries); *next++ {
+		e := &entries[*next]
+		one.begin(e)
+		switch fn := e.Done.(type) {
+		case completion:
+			for ; one.take(e); one.step() {
+				fn(one.acked.Ack, one.acked.Err)
+			}
+		case reply:
+			for ; one.take(e); one.step() {
+				fn(one.acked, one.acked.Err)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// single is the answer for single messages of a batch, one after another. What is the
+// same for all of them is made once: a batch may hold ten thousand callbacks.
+type single struct {
+	acked   Acked
+	base    int64 // offset of the batch's first message
+	steps   bool  // and the others' are above it, one by one
+	stamped bool  // each message has its own timestamp
+	delta   int32 // that of the present one, less the batch's base
+	result  *batch.Result
+}
+
+func newSingle(r *batch.Result) single {
+	topic, first := topicName(r), batch.Entry{Count: 1}
+	run := runOf(&first, r)
+	return single{
+		acked: Acked{Ack: run.ack(topic, 0), n: 1, topic: topic, one: run},
+		base:  run.offset, steps: run.steps, stamped: r.Err == nil && r.LogAppendTime < 0, result: r,
+	}
+}
+
+// begin turns to an entry.
+func (s *single) begin(e *batch.Entry) {
+	if s.steps {
+		s.acked.Offset = s.base + int64(e.First)
+		s.acked.one.offset = s.acked.Offset
+	}
+	if s.stamped && s.delta != e.TimeDelta {
+		s.delta = e.TimeDelta
+		s.acked.one.ms = s.result.BaseTime + int64(s.delta)
+		s.acked.Timestamp = time.UnixMilli(s.acked.one.ms)
+	}
+}
+
+// take takes the next message out of its entry, before its function is called: if
+// that panics, whoever goes on finds those that were not told.
+func (s *single) take(e *batch.Entry) (ok bool) {
+	if e.Count == 0 {
+		return false
+	}
+	e.Count--
+	e.First++
+	return true
+}
+
+// step turns to the next message of the entry.
+func (s *single) step() {
+	if s.steps {
+		s.acked.Offset++
+		s.acked.one.offset++
 	}
 }
 

@@ -22,6 +22,17 @@ type Queue struct {
 	waiting []resolution
 	running bool
 	idle    chan struct{} // closed while nothing runs
+
+	at int // the goroutine's own: the entry at which it is
+}
+
+// Row is a completer of which many, one behind the other, cost less together.
+type Row interface {
+	batch.Completer
+	// CompleteRow tells those from *next on, until one that it cannot. It takes each
+	// message out of its entry before the function is called: if that panics,
+	// CompleteRow is called once more for what is left.
+	CompleteRow(entries []batch.Entry, next *int, r *batch.Result)
 }
 
 // resolution is a batch whose completions are to be run, or a function, or the
@@ -30,7 +41,7 @@ type resolution struct {
 	batch   *batch.Batch
 	recycle bool
 	fn      func()
-	entry   batch.Entry
+	entry   [1]batch.Entry
 	result  *batch.Result
 }
 
@@ -47,7 +58,9 @@ func (c *Queue) Run(b *batch.Batch, recycle bool) {
 }
 
 // One queues a single completion.
-func (c *Queue) One(e batch.Entry, r *batch.Result) { c.add(resolution{entry: e, result: r}) }
+func (c *Queue) One(e batch.Entry, r *batch.Result) {
+	c.add(resolution{entry: [1]batch.Entry{e}, result: r})
+}
 
 // Call queues one function.
 func (c *Queue) Call(fn func()) { c.add(resolution{fn: fn}) }
@@ -89,36 +102,39 @@ func (c *Queue) run(r *resolution) {
 	case r.fn != nil:
 		c.guard(r.fn)
 	default:
-		c.completeOne(r)
+		c.completeAll(r.entry[:], r.result)
 	}
 }
 
-func (c *Queue) completeOne(r *resolution) {
-	defer c.catch()
-	r.entry.Done.Complete(r.entry, r.result)
-}
-
-// complete runs what was not run inline. A panic ends one callback, not the producer.
+// complete runs what was not run inline.
 func (c *Queue) complete(r *resolution) {
-	entries := r.batch.Entries()
-	for next := 0; next < len(entries); {
-		next = c.completeFrom(entries, next, &r.batch.Acked)
-	}
+	c.completeAll(r.batch.Entries(), &r.batch.Acked)
 	if r.recycle {
 		r.batch.Recycle()
 	}
 }
 
-func (c *Queue) completeFrom(entries []batch.Entry, from int, result *batch.Result) (next int) {
+// completeAll runs completions. A panic ends one callback, not the producer.
+func (c *Queue) completeAll(entries []batch.Entry, result *batch.Result) {
+	for c.at = 0; c.at < len(entries); {
+		c.completeFrom(entries, result)
+	}
+}
+
+func (c *Queue) completeFrom(entries []batch.Entry, result *batch.Result) {
 	defer c.catch()
-	for next = from; next < len(entries); {
-		e := &entries[next]
-		next++
-		if e.Done != nil { // else it was completed inline
-			e.Done.Complete(*e, result)
+	for c.at < len(entries) {
+		e := &entries[c.at]
+		switch done := e.Done.(type) {
+		case nil: // it was completed inline
+			c.at++
+		case Row:
+			done.CompleteRow(entries, &c.at, result)
+		default:
+			c.at++
+			done.Complete(*e, result)
 		}
 	}
-	return next
 }
 
 func (c *Queue) guard(fn func()) {
