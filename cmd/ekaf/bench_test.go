@@ -94,7 +94,7 @@ func TestBenchWithoutBrokersSaysWhatItMeasures(t *testing.T) {
 	if r.code != exitDone {
 		t.Fatalf("exit code %d:\n%s", r.code, r.errOut)
 	}
-	for _, want := range []string{"broker embedded in this program", "give --brokers", "12 partitions", "500 acked, 0 failed", "from when each was due", "p99.9", "###"} {
+	for _, want := range []string{"broker embedded in this program", "give --brokers", "12 partitions", "500 acked, 0 failed", "with the clock and counts of this command", "from when each was due", "p99.9", "###"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("%q is missing from\n%s", want, r.out)
 		}

@@ -93,6 +93,7 @@ func TestUsageFaultsExitWith2AndSayWhatToDo(t *testing.T) {
 		{"bench --verb publish", "async-batched, sync-batched, async, sync"},
 		{"bench --size -1", "0 or more"},
 		{"bench --callers 0", "1 or more"},
+		{"bench -n 0", "--records must be 1 or more"},
 		{"bench --replication-factor 0", "1 or more"},
 		{"bench --acks 7", "all, 1 or 0"},
 		{"bench -n x", "--help"},

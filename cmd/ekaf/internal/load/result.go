@@ -64,9 +64,10 @@ func (d *Run) Result(ended time.Time) *Result {
 	t := d.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open > 0 { // a promise of the producer was broken; it must not look like success
-		t.failed += t.open
-		t.errors["no_outcome"] += t.open
+	t.merge()
+	if open := t.open(); open > 0 { // a promise of the producer was broken; it must not look like success
+		t.failed += open
+		t.errors["no_outcome"] += open
 	}
 	r := &Result{
 		Size: c.Size, Verb: string(c.Verb), Callers: c.Callers, PerCall: c.PerCall, Rate: c.Rate,
@@ -124,7 +125,8 @@ func (r *Result) Print(out io.Writer) {
 		if r.Embedded {
 			whose = "of this process, the embedded broker included"
 		}
-		fmt.Fprintf(out, "CPU %s: %.2f s, %.0f ns a message\n", whose, r.CPUSeconds, r.CPUSeconds*1e9/float64(r.Acked))
+		fmt.Fprintf(out, "CPU %s: %.2f s, %.0f ns a message, with the clock and counts of this command\n",
+			whose, r.CPUSeconds, r.CPUSeconds*1e9/float64(r.Acked))
 	}
 	if r.Acked == 0 {
 		return

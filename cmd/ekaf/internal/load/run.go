@@ -66,7 +66,7 @@ type Run struct {
 // flight is one call under way: when it was due, and what remains of it.
 type flight struct {
 	d     *Run
-	began time.Time
+	began time.Duration               // after the run
 	left  atomic.Int32                // messages without an outcome
 	call  func(ekaf.Acked, error)     // of the call
 	each  func(ack ekaf.Ack, e error) // of each message
@@ -131,7 +131,7 @@ func (d *Run) caller(soft, calls context.Context) {
 			return
 		}
 		began, ok := d.due(soft, first)
-		if !ok || d.config.Duration > 0 && began.Sub(d.began) >= d.config.Duration {
+		if !ok || d.config.Duration > 0 && began >= d.config.Duration {
 			return
 		}
 		for i := range n {
@@ -145,30 +145,30 @@ func (d *Run) caller(soft, calls context.Context) {
 	}
 }
 
-// due waits until the message of that number is due, and says when that was.
-// It is false when ctx ends first.
-func (d *Run) due(ctx context.Context, number int64) (time.Time, bool) {
-	now := time.Now()
+// due waits until the message of that number is due, and says how long after the
+// beginning that was. It is false when ctx ends first.
+func (d *Run) due(ctx context.Context, number int64) (time.Duration, bool) {
+	now := time.Since(d.began)
 	if d.config.Rate == 0 {
 		return now, true
 	}
-	at := d.began.Add(time.Duration(float64(number) / d.config.Rate * float64(time.Second)))
-	if wait := at.Sub(now); wait > 0 {
+	at := time.Duration(float64(number) / d.config.Rate * float64(time.Second))
+	if wait := at - now; wait > 0 {
 		return at, sleep(ctx, wait) == nil
 	}
 	return at, true
 }
 
-func (d *Run) produce(ctx context.Context, began time.Time, messages []ekaf.Message) {
+func (d *Run) produce(ctx context.Context, began time.Duration, messages []ekaf.Message) {
+	d.tally.handed.Add(int64(len(messages)))
 	if d.config.Verb == Sync {
 		acked, err := d.topic.ProduceSync(ctx, messages...)
-		d.tally.outcome(time.Since(began), acked, err, len(messages))
+		d.tally.outcome(d.since(began), acked, err, len(messages))
 		return
 	}
 	f := d.flights.Get().(*flight)
 	f.began = began
 	f.left.Store(int32(len(messages)))
-	d.tally.handed(len(messages))
 	var err error
 	switch d.config.Verb {
 	case Async:
@@ -185,6 +185,9 @@ func (d *Run) produce(ctx context.Context, began time.Time, messages []ekaf.Mess
 		f.refused(err, len(messages))
 	}
 }
+
+// since is how long ago it was so long after the beginning.
+func (d *Run) since(began time.Duration) time.Duration { return time.Since(d.began) - began }
 
 // refused counts the messages of a call that no callback will tell of: all of
 // them, or those which a RefusedError names, if each has a callback of its own.
@@ -208,12 +211,12 @@ func (f *flight) land(n int) {
 }
 
 func (f *flight) answered(acked ekaf.Acked, err error) {
-	f.d.tally.settled(time.Since(f.began), acked, err)
+	f.d.tally.settled(f.d.since(f.began), acked, err)
 	f.land(acked.Len())
 }
 
 func (f *flight) answeredOne(_ ekaf.Ack, err error) {
-	f.d.tally.settledOne(time.Since(f.began), err)
+	f.d.tally.settledOne(f.d.since(f.began), err)
 	f.land(1)
 }
 

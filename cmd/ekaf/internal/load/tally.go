@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -18,16 +19,16 @@ const (
 // tally counts outcomes and keeps their latencies.
 type tally struct {
 	reason func(error) string
+	handed atomic.Int64 // messages
 
 	mu       sync.Mutex // guards the following
 	began    time.Time
 	calls    time.Duration // until the last call returned
 	acked    int64
 	failed   int64
-	open     int64 // handed over, no outcome yet
 	errors   map[string]int64
-	latency  *hdrhistogram.Histogram // microseconds
-	recent   *hdrhistogram.Histogram // the same, since the live view was last drawn
+	latency  *hdrhistogram.Histogram // microseconds, but for the recent ones
+	recent   *hdrhistogram.Histogram // the same, since the live view last had new figures
 	drawn    time.Time
 	drawnAck int64
 	shown    string
@@ -53,16 +54,12 @@ func (t *tally) returned(took time.Duration) {
 	t.mu.Unlock()
 }
 
-func (t *tally) handed(n int) {
-	t.mu.Lock()
-	t.open += int64(n)
-	t.mu.Unlock()
-}
+// open is the number of messages that were handed over and have no outcome.
+func (t *tally) open() int64 { return t.handed.Load() - t.acked - t.failed }
 
 // refused counts messages that were handed over and not accepted.
 func (t *tally) refused(err error, n int) {
 	t.mu.Lock()
-	t.open -= int64(n)
 	t.fail(err, n)
 	t.mu.Unlock()
 }
@@ -70,7 +67,6 @@ func (t *tally) refused(err error, n int) {
 // settled counts the outcomes of a call that was handed over.
 func (t *tally) settled(took time.Duration, acked ekaf.Acked, err error) {
 	t.mu.Lock()
-	t.open -= int64(acked.Len())
 	t.count(took, acked, err)
 	t.mu.Unlock()
 }
@@ -78,7 +74,6 @@ func (t *tally) settled(took time.Duration, acked ekaf.Acked, err error) {
 func (t *tally) settledOne(took time.Duration, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.open--
 	if err != nil {
 		t.fail(err, 1)
 		return
@@ -116,13 +111,18 @@ func (t *tally) ack(took time.Duration, n int) {
 	t.acked += int64(n)
 	us := min(max(took, time.Microsecond), longestLatency).Microseconds()
 	// A value within its bounds is always taken.
-	_ = t.latency.RecordValues(us, int64(n))
 	_ = t.recent.RecordValues(us, int64(n))
 }
 
 func (t *tally) fail(err error, n int) {
 	t.failed += int64(n)
 	t.errors[t.reason(err)] += int64(n)
+}
+
+// merge moves the recent latencies to the others.
+func (t *tally) merge() {
+	t.latency.Merge(t.recent)
+	t.recent.Reset()
 }
 
 // liveEvery is how often Live has new figures.
@@ -141,10 +141,10 @@ func (t *tally) live() (int64, string) {
 			t.shown += fmt.Sprintf(", p50 %v, p99 %v, max %v", micros(t.recent.ValueAtQuantile(50)),
 				micros(t.recent.ValueAtQuantile(99)), micros(t.recent.Max()))
 		}
-		t.recent.Reset()
+		t.merge()
 		t.drawn, t.drawnAck = time.Now(), t.acked
 	}
-	text := fmt.Sprintf("in flight %d", t.open)
+	text := fmt.Sprintf("in flight %d", t.open())
 	if t.shown != "" {
 		text += ", " + t.shown
 	}
