@@ -1,6 +1,7 @@
 package gatefile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -63,8 +64,8 @@ func Read(name string, flags []string) (*File, error) {
 
 func parse(name string, text []byte, flags []string) (*File, error) {
 	r := &reader{File: &File{Name: name, options: map[string]map[string]Setting{}}, flags: flags}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
+	document, next, err := documents(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, withoutText(err))
 	}
 	if len(document.Content) == 0 {
@@ -74,7 +75,31 @@ func parse(name string, text []byte, flags []string) (*File, error) {
 		r.section(key, value)
 	}
 	r.contradictions()
+	if next != 0 {
+		r.fault(next, "a second document begins here (---): a file holds one, and what stands below would not count")
+	}
 	return r.File, errors.Join(r.faults...)
+}
+
+// documents gives the first document of a file, which is empty if there is none,
+// and the line on which a second one begins; 0: there is none. Its text has to be
+// looked at: what it says, such as who is let in, must not be passed over in silence.
+func documents(text []byte) (first yaml.Node, second int, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	switch err := decoder.Decode(&first); {
+	case errors.Is(err, io.EOF):
+		return yaml.Node{}, 0, nil
+	case err != nil:
+		return yaml.Node{}, 0, err
+	}
+	var more yaml.Node
+	switch err := decoder.Decode(&more); {
+	case errors.Is(err, io.EOF):
+		return first, 0, nil
+	case err != nil:
+		return yaml.Node{}, 0, err
+	}
+	return first, more.Line, nil
 }
 
 // line is where a fault of YAML stands.

@@ -123,6 +123,21 @@ principals:
 	}
 }
 
+// What a second document says would not count: a guard named there would let
+// everybody in.
+func TestAFileHoldsOneDocument(t *testing.T) {
+	for text, at := range map[string]string{
+		"listen: a\n---\ntokens: b\n": ":2: a second document", "---\n---\ntokens: b\n": ":2: a second document",
+		"listen: a\n...\n---\ntokens: b\n": ":3: a second document", "listen: a\n---\n": ":2: a second document",
+		"listen: a\n---\ntokens: 'hunter2": "is not YAML", "# one\n---\nlisten: a\n...\n# end\n": "",
+	} {
+		_, err := parse("g.yaml", []byte(text), flags)
+		if (err == nil) != (at == "") || err != nil && (!strings.Contains(err.Error(), at) || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%q: %v, not %q", text, err, at)
+		}
+	}
+}
+
 func TestFaultsOfTheLibraryGetTheirLines(t *testing.T) {
 	f, err := parse("g.yaml", []byte("producer:\n  workers: -1\n  linger: -1s\ntopics:\n  events:\n    batch-bytes: 1\n"), flags)
 	if err != nil {
@@ -149,7 +164,7 @@ func TestFaultsOfTheLibraryGetTheirLines(t *testing.T) {
 }
 
 func FuzzFile(f *testing.F) {
-	for _, seed := range []string{whole, "a: &a [*a]", "producer: &p\n  linger: *p\n", "topics: &t {events: *t}", "{", "? [a]\n: b", "- a"} {
+	for _, seed := range []string{whole, "a: &a [*a]", "producer: &p\n  linger: *p\n", "topics: &t {events: *t}", "{", "? [a]\n: b", "- a", "a: b\n---\nc: d\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
