@@ -18,5 +18,9 @@
 // ekaf.OwnLog, goes to the fallback and never to Kafka, whichever producer it is.
 // Handlers between a producer's logger and this one must pass the context on, as
 // slog asks of them. What a program itself logs in an OnEvent handler or a
-// Callback of the log's own topic is its own loop to avoid.
+// Callback of the log's own topic is its own loop to avoid; a Custom strategy of
+// that topic runs within the logger's call, and must not log to it.
+//
+// The records of one goroutine stand in each partition in the order in which they
+// were logged; with several workers, in what each of them writes.
 package ekafslog

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ekaf-go/ekaf"
@@ -30,7 +29,8 @@ type options struct {
 func Level(l slog.Leveler) Option { return func(o *options) { o.level = l } }
 
 // Encoder makes the handler that turns records into messages: it must write each
-// record with one Write, as those of log/slog do; each Write becomes a message.
+// record with one Write, and return that Write's error, as those of log/slog do;
+// each Write becomes a message.
 // Default: slog.NewJSONHandler.
 func Encoder(encoder func(w io.Writer) slog.Handler) Option {
 	return func(o *options) { o.encoder = encoder }
@@ -54,35 +54,33 @@ type log struct {
 	topic   string
 	told    ekaf.Callback // outcome, made once
 	target  atomic.Pointer[ekaf.TopicProducer]
-	lines   lines
 	dropped atomic.Int64
 	own     atomic.Int64
 	acked   atomic.Int64
 	failed  atomic.Int64
 }
 
-// lines takes what encoders write until the call that made them write it takes it
-// out. An encoder writes with its own lock held: producing there would wait for
-// itself when the producer logs.
-type lines struct {
-	mu      sync.Mutex // guards the following
-	written [][]byte
-}
-
-func (l *lines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.written = append(l.written, bytes.TrimSuffix(bytes.Clone(line), []byte("\n")))
+// Write is where the encoder's lines go, each in the call of the record that it
+// stands for: a refusal gets back there through the encoder. Put aside and taken
+// out once the encoder has returned, it could be taken by a call at the same time;
+// if that one was then suspended, this one returned, and its goroutine's next
+// record got to Kafka before it.
+//
+// An encoder writes with its own lock held. Nothing below comes back for it: what
+// the producer logs itself goes no further than Handle, and hooks and callbacks
+// run on goroutines of the producer's, but for a Custom strategy of this topic.
+func (l *log) Write(line []byte) (int, error) {
+	target := l.target.Load()
+	if target == nil { // an encoder that has something to say before any record
+		return 0, ErrNotAttached
+	}
+	// Without the caller's context: it may be over, and may carry anything.
+	message := ekaf.Value(bytes.TrimSuffix(line, []byte("\n"))).Then(l.told)
+	if err := target.ProduceAsync(context.Background(), message); err != nil {
+		l.dropped.Add(1)
+		return 0, err
+	}
 	return len(line), nil
-}
-
-// take empties the lines. Calls at the same time may take each other's.
-func (l *lines) take() [][]byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	taken := l.written
-	l.written = nil
-	return taken
 }
 
 // New makes a handler for a topic. It has no producer until Attach is called, so
@@ -99,7 +97,7 @@ func New(topic string, opts ...Option) *Handler {
 	}
 	l := &log{topic: topic}
 	l.told = l.outcome
-	return &Handler{log: l, encoder: o.encoder(&l.lines), fallback: o.fallback}
+	return &Handler{log: l, encoder: o.encoder(l), fallback: o.fallback}
 }
 
 // Attach gives the handler, and all derived from it, their producer. It refuses a
@@ -145,20 +143,11 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 		h.log.own.Add(1)
 		return h.fall(ctx, r)
 	}
-	target := h.log.target.Load()
-	if target == nil {
+	if h.log.target.Load() == nil {
 		h.log.dropped.Add(1)
 		return errors.Join(ErrNotAttached, h.fall(ctx, r))
 	}
-	err := h.encoder.Handle(ctx, r)
-	for _, line := range h.log.lines.take() {
-		// Without the caller's context: it may be over, and may carry anything.
-		if refused := target.ProduceAsync(context.Background(), ekaf.Value(line).Then(h.log.told)); refused != nil {
-			h.log.dropped.Add(1)
-			err = errors.Join(err, refused)
-		}
-	}
-	if err != nil {
+	if err := h.encoder.Handle(ctx, r); err != nil {
 		return errors.Join(fmt.Errorf("cannot log to %q: %w", h.log.topic, err), h.fall(ctx, r))
 	}
 	return nil

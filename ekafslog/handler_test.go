@@ -231,12 +231,112 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	running.Wait()
-	seen := map[string]int{}
+	seen, next := map[string]int{}, [goroutines]int{}
 	for _, r := range logged(t, c, p) {
 		id, _ := r["id"].(string)
 		seen[id]++
+		var g, i int
+		if _, err := fmt.Sscanf(id, "%d-%d", &g, &i); err != nil {
+			continue // an inner line
+		}
+		if i != next[g] {
+			t.Errorf("%s comes where %d-%d should", id, g, next[g])
+		}
+		next[g] = i + 1
 	}
 	if seen[""] != goroutines*each || len(seen) != goroutines*each+1 {
 		t.Errorf("%d inner lines, %d different", seen[""], len(seen))
+	}
+}
+
+// pausing is an encoder that stands still, once, after it has written a line.
+type pausing struct {
+	slog.Handler
+	line            string
+	written, resume chan struct{}
+}
+
+func (e pausing) Handle(ctx context.Context, r slog.Record) error {
+	err := e.Handler.Handle(ctx, r)
+	if r.Message == e.line {
+		close(e.written)
+		<-e.resume
+	}
+	return err
+}
+
+func pauseAfter(line string) (e pausing, opt ekafslog.Option) {
+	e = pausing{line: line, written: make(chan struct{}), resume: make(chan struct{})}
+	return e, ekafslog.Encoder(func(w io.Writer) slog.Handler {
+		e.Handler = slog.NewJSONHandler(w, nil)
+		return e
+	})
+}
+
+// One goroutine is suspended when its first record is written; another one logs,
+// and is suspended while the first record is produced, if it is the one to do so.
+// The first goroutine goes on to its second record.
+func TestTheOrderOfAGoroutineIsKept(t *testing.T) {
+	encoder, opt := pauseAfter("first")
+	producing, release := make(chan struct{}), make(chan struct{})
+	c, p, h := start(t, []ekafslog.Option{opt}, ekaf.Strategy(ekaf.Custom(func(_ string, _, line []byte, _ int) int {
+		if bytes.Contains(line, []byte(`"first"`)) {
+			close(producing)
+			<-release
+		}
+		return 0
+	})))
+	if err := p.Prepare(t.Context(), "logs"); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(h)
+	var running sync.WaitGroup
+	running.Go(func() {
+		log.Info("first")
+		log.Info("second")
+		select {
+		case <-release:
+		default:
+			close(release)
+		}
+	})
+	select {
+	case <-producing: // by its own call: no other has it
+		close(release)
+		<-encoder.written
+	case <-encoder.written:
+		running.Go(func() { log.Info("other") })
+		<-producing
+	}
+	close(encoder.resume)
+	running.Wait()
+	var lines []any
+	for _, r := range logged(t, c, p) {
+		if r["msg"] != "other" {
+			lines = append(lines, r["msg"])
+		}
+	}
+	if fmt.Sprint(lines) != "[first second]" {
+		t.Errorf("%v", lines)
+	}
+}
+
+// A record that is refused falls back itself, and not one logged at the same time.
+func TestWhatIsRefusedFallsBack(t *testing.T) {
+	encoder, opt := pauseAfter("large")
+	var lost bytes.Buffer
+	c, p, h := start(t, []ekafslog.Option{opt, ekafslog.Fallback(slog.NewTextHandler(&lost, nil))}, ekaf.BatchBytes(1000))
+	log := slog.New(h)
+	var running sync.WaitGroup
+	running.Go(func() { log.Info("large", "text", strings.Repeat("x", 2000)) })
+	<-encoder.written
+	log.Info("small")
+	close(encoder.resume)
+	running.Wait()
+	if records := logged(t, c, p); len(records) != 1 || records[0]["msg"] != "small" {
+		t.Errorf("%v arrived", records)
+	}
+	if text := lost.String(); !strings.Contains(text, "msg=large") || strings.Contains(text, "msg=small") {
+		t.Errorf("the fallback got %q", text)
 	}
 }
