@@ -10,7 +10,8 @@ import (
 )
 
 // Worker is a handle of one worker, as Pick answers it: messages produced
-// through it go to it, whatever the strategy says.
+// through it go to it, whatever the strategy says. A message that names another
+// partition is refused. The zero Worker is none, and is not to be used.
 type Worker struct {
 	t         *topic
 	partition *worker.Partition
@@ -46,18 +47,25 @@ func (w Worker) produce(ctx context.Context, msgs []Message, immediate bool) err
 	if err := w.t.begin(ctx); err != nil || len(msgs) == 0 {
 		return err
 	}
+	o := order{immediate: immediate, policy: w.t.settings.whenFullAsync}
 	for i := range msgs {
-		if err := w.t.check(&msgs[i]); err != nil {
+		if err := w.check(&msgs[i]); err != nil {
+			o.refuseFrom(&list{msgs: msgs}, 0, err) // all, so that those left stay together
+			w.t.refused(&o.refusals)
 			return err
 		}
 	}
-	o := order{immediate: immediate, policy: w.t.settings.whenFullAsync}
 	defer o.room.release()
+	down := w.t.down.Load()
 	for done := 0; done < len(msgs); {
 		_, generation := w.partition.Choice()
 		next, err := w.t.putRun(ctx, choice{w.partition, w.index, generation}, &list{msgs: msgs}, done, &o)
 		if err == errChooseAgain && w.partition.Lane(w.index).State() == worker.Stopped {
 			err = fmt.Errorf("%w: the worker picked has stopped; pick again", ErrTryAgain)
+		}
+		if err == ErrDropped {
+			w.t.dropRun(&list{msgs: msgs}, next, &o)
+			break
 		}
 		if err != nil && err != errChooseAgain {
 			o.refuseFrom(&list{msgs: msgs}, next, err)
@@ -65,7 +73,21 @@ func (w Worker) produce(ctx context.Context, msgs []Message, immediate bool) err
 		}
 		done = next
 	}
+	if o.refusals.n > 0 {
+		w.t.refused(&o.refusals)
+	}
+	if saved := len(msgs) - o.refusals.n; down && saved > 0 {
+		w.t.producer.emit(w.t, Event{Kind: EventDowntimeSaved, Messages: saved})
+	}
 	return o.answer(len(msgs))
+}
+
+// check finds what this worker cannot take.
+func (w Worker) check(m *Message) error {
+	if id := m.partition - 1; id >= 0 && id != w.partition.ID {
+		return &DeliveryError{Topic: w.t.name, Partition: id, Err: fmt.Errorf("%w: the worker picked is of partition %d", ErrUnknownPartition, w.partition.ID)}
+	}
+	return w.t.check(m)
 }
 
 // Pick chooses a worker of the topic by its strategy, for a message of this key
