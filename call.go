@@ -150,7 +150,7 @@ type call struct {
 func (t *topic) newCall(n int, fn func(Acked, error)) *call {
 	c, _ := t.producer.calls.Get().(*call)
 	if c == nil {
-		c = &call{home: &t.producer.calls}
+		c = moreCalls(&t.producer.calls)
 	}
 	c.fn, c.over, c.account = fn, false, t.bytes
 	if fn == nil && c.done == nil {
@@ -159,6 +159,19 @@ func (t *topic) newCall(n int, fn func(Acked, error)) *call {
 	c.left, c.due, c.runs, c.held = n, n, 0, 0
 	c.acked.n, c.acked.topic = n, t.name
 	return c
+}
+
+// moreCalls makes a few calls at once, keeps one and leaves the others in the pool: a
+// full buffer holds thousands of calls. A few, as each keeps its block alive.
+func moreCalls(home *sync.Pool) *call {
+	block := make([]call, 4)
+	for i := range block {
+		block[i].home = home
+		if i > 0 {
+			home.Put(&block[i])
+		}
+	}
+	return &block[0]
 }
 
 // hold charges the call for itself. It is called before the last of its messages can
@@ -184,17 +197,18 @@ const (
 	placeBytes = int(unsafe.Sizeof(int32(0)))
 )
 
-// settle notes the outcome of a run of so many messages, before anybody is told. The
-// memory of a call that has them all is credited; the others keep the run.
-func (c *call) settle(messages int32) {
+// settle notes the outcome of a run of so many messages, before anybody is told. It
+// answers what a call that has them all was charged, to be credited, with that of
+// others where there are any: each credit wakes those who wait for room. A call that
+// has not yet all of them keeps the run.
+func (c *call) settle(messages int32) (freed int64) {
 	if c.Inline() {
-		return
+		return 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.due -= int(messages); c.due == 0 {
-		c.account.Credit(c.held)
-		return
+		return c.held
 	}
 	// The first run has its place in the call.
 	if before := cap(c.acked.more); c.runs > before {
@@ -204,6 +218,7 @@ func (c *call) settle(messages int32) {
 		}
 	}
 	c.runs++
+	return 0
 }
 
 // Inline implements batch.Completer: a waiting caller is woken by the reader.

@@ -65,7 +65,7 @@ func (p *Producer) free(l *worker.Lane, b *batch.Batch) {
 // other goroutine comes by, and its call serve another one, with a callback. The
 // call would then be completed again, with the outcome of this batch.
 func (p *Producer) complete(b *batch.Batch, recycle bool) {
-	deferred := false
+	deferred, freed := false, int64(0)
 	entries := b.Entries()
 	for i := range entries {
 		e := &entries[i]
@@ -76,13 +76,17 @@ func (p *Producer) complete(b *batch.Batch, recycle bool) {
 			deferred = true
 			continue
 		}
-		if inline := settle(e.Done, e.Count); !inline {
+		inline, held := settle(e.Done, e.Count)
+		if freed += held; !inline {
 			deferred = true
 			continue
 		}
 		now := *e
 		e.Done = nil
 		now.Done.Complete(now, &b.Acked)
+	}
+	if freed > 0 {
+		b.Acked.Topic.(*topic).bytes.Credit(freed)
 	}
 	if deferred {
 		p.callbacks.Run(b, recycle)
@@ -92,12 +96,12 @@ func (p *Producer) complete(b *batch.Batch, recycle bool) {
 }
 
 // settle tells a completer that the outcome of messages is known, and asks whether
-// it may hear of it at once.
-func settle(done batch.Completer, messages int32) (inline bool) {
+// it may hear of it at once. freed is to be credited to the topic.
+func settle(done batch.Completer, messages int32) (inline bool, freed int64) {
 	if c, collects := done.(*call); collects {
-		c.settle(messages)
+		freed = c.settle(messages)
 	}
-	return done.Inline()
+	return done.Inline(), freed
 }
 
 // completeOne fails a single message that is in no batch.
@@ -116,7 +120,11 @@ func (p *Producer) completeWith(done batch.Completer, arg int32, r *batch.Result
 		return
 	}
 	e := batch.Entry{Done: done, Count: 1, Arg: arg}
-	if settle(done, 1) {
+	inline, freed := settle(done, 1)
+	if freed > 0 {
+		r.Topic.(*topic).bytes.Credit(freed)
+	}
+	if inline {
 		done.Complete(e, r)
 		return
 	}

@@ -241,7 +241,9 @@ func (t *topic) refuseSome(o *order) {
 	c := o.call
 	c.hold()
 	for r := range o.refusals.all() {
-		c.settle(1)
+		if freed := c.settle(1); freed > 0 {
+			t.bytes.Credit(freed)
+		}
 		t.producer.callbacks.Call(func() { c.refuse(int32(r.index), r.err) })
 	}
 }
