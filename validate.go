@@ -147,7 +147,7 @@ func checkBroker(addr string) (string, error) {
 // checkOverrides checks the options of one topic, those it inherits included.
 func (s *settings) checkOverrides(name string) {
 	if err := checkTopicName(name); err != nil {
-		s.fault("Topic: %w", err)
+		s.fault("Topic %q: %w", name, err)
 	}
 	for _, o := range s.topics[name] {
 		if o.topic == nil {

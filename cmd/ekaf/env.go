@@ -15,12 +15,12 @@ func variable(flag string) string {
 }
 
 // fromEnvironment sets the flags that were not given from their variables. A
-// flag that may be repeated takes one value a line.
+// flag that may be repeated takes one value a line. The error lists every fault.
 func fromEnvironment(flags *pflag.FlagSet) error {
-	var fault error
+	var faults faultList
 	flags.VisitAll(func(f *pflag.Flag) {
 		text, given := os.LookupEnv(variable(f.Name))
-		if f.Changed || !given || !hasVariable(f) || fault != nil {
+		if f.Changed || !given || !hasVariable(f) {
 			return
 		}
 		values := []string{text}
@@ -30,11 +30,12 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		for _, value := range values {
 			if err := flags.Set(f.Name, value); err != nil {
 				// the value may be a secret, and pflag's error quotes it
-				fault = fmt.Errorf("the environment variable %s does not hold a value for --%s (%s)", variable(f.Name), f.Name, f.Value.Type())
+				faults.keep(fmt.Errorf("the environment variable %s does not hold a value for --%s (%s)", variable(f.Name), f.Name, f.Value.Type()))
+				return
 			}
 		}
 	})
-	return fault
+	return faults.misuse()
 }
 
 // linewise says how the variable of a flag that may be repeated holds its values.

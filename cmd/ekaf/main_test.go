@@ -161,6 +161,12 @@ func TestEnvironment(t *testing.T) {
 	if !strings.Contains(r.errOut, "give --topic") {
 		t.Errorf("the flag does not win: %q", r.errOut)
 	}
+	t.Run("two", func(t *testing.T) {
+		t.Setenv("EKAF_PARTITION", "first")
+		if r := ekafRun(t, "", "produce"); !strings.Contains(r.errOut, "EKAF_WORKERS") || !strings.Contains(r.errOut, "EKAF_PARTITION") {
+			t.Errorf("of two variables one is told: %q", r.errOut)
+		}
+	})
 	t.Setenv("EKAF_TOPIC", "x")
 	t.Setenv("EKAF_PROPERTY", "linger.ms=soon\nacks=7")
 	r = ekafRun(t, "", "produce", "--workers", "2")

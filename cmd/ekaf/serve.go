@@ -158,12 +158,12 @@ func (s *serve) properties(cmd *cobra.Command, file *gatefile.File) *properties.
 
 // options are those of the gateway.
 func (s *serve) options() ([]gateway.Option, error) {
-	ack, err := gateway.ParseAck(s.ack)
-	if err != nil {
-		return nil, fmt.Errorf("--ack: %w", err)
-	}
-	if ack == gateway.Durable {
-		return nil, errors.New("--ack durable needs a spool on disk, which this version does not have: use kafka")
+	ack, wrong := gateway.ParseAck(s.ack)
+	switch {
+	case wrong != nil:
+		wrong = fmt.Errorf("--ack: %w", wrong)
+	case ack == gateway.Durable:
+		ack, wrong = gateway.Buffered, errors.New("--ack durable needs a spool on disk, which this version does not have: use kafka")
 	}
 	options := []gateway.Option{
 		gateway.DefaultAck(ack), gateway.SyncTimeout(s.syncTimeout), gateway.MaxBody(s.maxBody),
@@ -174,7 +174,8 @@ func (s *serve) options() ([]gateway.Option, error) {
 	if s.trace {
 		options = append(options, gateway.TraceContext())
 	}
-	return options, gateway.Check(options...)
+	// Unwrapped: each of its faults stands for itself.
+	return options, errors.Join(wrong, errors.Unwrap(gateway.Check(options...)))
 }
 
 // newServer makes the server of a handler that answers within patience once it

@@ -79,7 +79,9 @@ func setFlag(flags *pflag.FlagSet, name string, values []string) error {
 	if len(values) == 0 {
 		return nil
 	}
+	before := f.Value.String()
 	if flags.Set(name, strings.Join(values, ",")) != nil {
+		_ = f.Value.Set(before)                                                          // which it takes; Set has left a zero there, which would be a fault of its own
 		return fmt.Errorf("%s needs a value of another kind (%s)", name, f.Value.Type()) // pflag's error quotes the value
 	}
 	return nil
@@ -113,10 +115,11 @@ func (s *serve) readFile(flags *pflag.FlagSet, g given) (*gatefile.File, error) 
 		return &gatefile.File{}, err
 	}
 	faults := []error{err}
+	file.Flags = slices.DeleteFunc(file.Flags, func(setting gatefile.Setting) bool {
+		_, wins := g[setting.Name]
+		return wins
+	})
 	for _, setting := range file.Flags {
-		if _, wins := g[setting.Name]; wins {
-			continue
-		}
 		if err := setFlag(flags, setting.Name, setting.Values); err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", file.Name, setting.Line, err))
 		}
@@ -151,34 +154,43 @@ type plan struct {
 func (s *serve) plan(cmd *cobra.Command, g given, screen *console) (*plan, error) {
 	p, faults := &plan{}, &ekaf.ConfigError{}
 	keep := func(err error) { faults.Faults = append(faults.Faults, flat(err)...) }
+	where := func(err error) { // for faults that do not name their lines themselves
+		for _, fault := range flat(err) {
+			if strings.HasPrefix(fault.Error(), "Brokers: at least one") {
+				fault = errNoBroker
+			}
+			keep(p.file.Where(fault))
+		}
+	}
 	var err error
 	p.file, err = s.readFile(cmd.Flags(), g)
 	keep(err)
 	p.config, err = s.connection.settle(cmd, s.properties(cmd, p.file))
-	if keep(err); err != nil {
+	for _, fault := range flat(err) {
+		if strings.Contains(fault.Error(), "(--") { // it comes from a flag, and that perhaps from the file
+			fault = p.file.Where(fault)
+		}
+		keep(fault)
+	}
+	if err != nil {
 		p.config = unsettled()
 	}
 	p.board, err = s.newBoard()
 	keep(err)
 	p.producer, err = ekaf.New(slices.Concat([]ekaf.Option{ekaf.Workers(s.workers)}, p.file.Options, p.config.Options,
 		s.ownOptions(cmd), []ekaf.Option{ekaf.OnEvent(p.hear(&watch{screen: screen}))})...)
-	for _, fault := range flat(err) {
-		if strings.HasPrefix(fault.Error(), "Brokers: at least one") {
-			fault = errNoBroker
-		}
-		keep(p.file.Where(fault))
-	}
+	where(err)
 	options, err := s.options()
-	keep(err)
+	where(err)
 	if c := s.keepOut(p.file); isGuarded(c) {
 		p.keeper, err = access.New(c)
-		keep(err)
+		where(err)
 		options = append(options, gateway.Guard(p.keeper.Guard))
 	}
-	keep(s.checkGuard())
+	where(s.check())
 	if s.tls.On() {
 		p.secure, err = listen.NewSecure(s.tls, slog.New(slog.NewTextHandler(serverLog{screen}, nil)))
-		keep(err)
+		where(err)
 	}
 	shown := newExposition()
 	options = append(append(options, shown.mount()), p.boardOptions()...)
@@ -206,8 +218,8 @@ func (s *serve) ownOptions(cmd *cobra.Command) []ekaf.Option {
 	return nil
 }
 
-// checkGuard checks what concerns more than one part.
-func (s *serve) checkGuard() error {
+// check checks what no other part does.
+func (s *serve) check() error {
 	var faults []error
 	if s.principal != "" && s.tls.Authorities == "" {
 		faults = append(faults, errors.New("--client-principal needs --tls-client-authorities: nobody has a certificate otherwise"))
@@ -218,6 +230,9 @@ func (s *serve) checkGuard() error {
 	l := s.limits
 	if l.connections < 0 || l.header <= 0 || l.headerTime <= 0 || l.bodyTime <= 0 || l.idleTime <= 0 || l.writeTime < 0 {
 		faults = append(faults, errors.New("--max-header, --header-timeout, --body-timeout and --idle-timeout are above 0, --max-connections and --write-timeout not below"))
+	}
+	if s.grace < 0 || s.drainDelay < 0 || s.topicLabels < 0 {
+		faults = append(faults, errors.New("--grace, --drain-delay and --metric-topics are not below 0"))
 	}
 	return errors.Join(faults...)
 }

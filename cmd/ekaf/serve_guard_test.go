@@ -243,6 +243,50 @@ client-principal: cn
 	}
 }
 
+// TestServeSaysWhereEachFaultIs: once, and with its line in the file.
+func TestServeSaysWhereEachFaultIs(t *testing.T) {
+	dir := t.TempDir()
+	config := put(t, filepath.Join(dir, "g.yaml"), `brokers: a:1
+users: /nonexistent/users
+jwt-keys: http://issuer.example/keys
+jwt-issuer: me
+client-principal: x
+max-body: banana
+grace: -5s
+sync-timeout: -1s
+topics:
+  "a/b": {linger: 1s}
+principals:
+  shop: {topics: ["a*b"]}
+tls-certificate: /nonexistent/cert
+tls-key: /nonexistent/key
+linger: -1s
+idempotency-keys: -1
+`)
+	r := ekafRun(t, "", "serve", "--config", config, "--metric-topics", "-5")
+	for _, want := range []string{
+		"2: users: cannot read it", "3: jwt: keys: the URL is not https", "3: jwt: audience is needed", "5: certificates: ", "5: --client-principal needs",
+		"6: max-body needs", "7: --grace", "8: SyncTimeout", `10: Topic "a/b": the topic's name`, `12: principals: shop: topics: "a*b"`,
+		"13, " + config + ":14: --tls-certificate", "15: linger.ms (--linger)", "16: IdempotencyWindow",
+	} {
+		if strings.Count(r.errOut, config+":"+want) != 1 {
+			t.Errorf("%q is not there, or twice", want)
+		}
+	}
+	if strings.Contains(r.errOut, "MaxBody") || strings.Count(r.errOut, "\n") != 14 {
+		t.Errorf("more faults than there are")
+	}
+	if t.Failed() {
+		t.Errorf("it says\n%s", r.errOut)
+	}
+	for _, flag := range []string{"--grace=-1s", "--drain-delay=-1s", "--metric-topics=-5"} {
+		name, _, _ := strings.Cut(flag, "=")
+		if r := ekafRun(t, "", "serve", "-b", "a:1", flag); r.code != exitUsage || !strings.Contains(r.errOut, name) {
+			t.Errorf("%s: exit code %d, %s", flag, r.code, r.errOut)
+		}
+	}
+}
+
 // authority signs certificates.
 type authority struct {
 	t    *testing.T

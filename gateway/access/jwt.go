@@ -66,7 +66,7 @@ func newVerifier(c JWT, before *state) (*verifier, error) {
 	}
 	var err error
 	if v.keys, err = newKeySet(c.Keys); err != nil {
-		faults = append(faults, fmt.Errorf("jwt: %w", err))
+		faults = append(faults, fmt.Errorf("jwt: keys: %w", err))
 	}
 	return v, errors.Join(faults...)
 }

@@ -91,11 +91,11 @@ func (c Config) load(before *state) (*state, error) {
 	var err error
 	if c.Tokens != "" {
 		s.tokens, err = readTokens(c.Tokens)
-		keep(err)
+		keep(of("tokens", err))
 	}
 	if c.Users != "" {
 		s.users, err = readUsers(c.Users)
-		keep(err)
+		keep(of("users", err))
 	}
 	if c.JWT != (JWT{}) {
 		s.jwt, err = newVerifier(c.JWT, before)
@@ -117,6 +117,22 @@ func (c Config) load(before *state) (*state, error) {
 		s.challenges = append(s.challenges, `Basic realm="ekaf", charset="UTF-8"`)
 	}
 	return s, nil
+}
+
+// of says of a file's faults, one or several joined, what the file was to hold.
+func of(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	faults := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what readPairs has joined
+		faults = joined.Unwrap()
+	}
+	named := make([]error, len(faults))
+	for i, fault := range faults {
+		named[i] = fmt.Errorf("%s: %w", what, fault)
+	}
+	return errors.Join(named...)
 }
 
 // Guard is a gateway.Guard. It answers with 401, 403, 429 or 503, as a

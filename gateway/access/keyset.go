@@ -47,7 +47,7 @@ func isURL(source string) bool { return strings.Contains(source, "://") }
 func newKeySet(source string) (*keySet, error) {
 	switch {
 	case source == "":
-		return nil, errors.New("keys are needed: the URL or the file of a JSON Web Key Set")
+		return nil, errors.New("the URL or the file of a JSON Web Key Set is needed")
 	case !isURL(source):
 		k := &keySet{read: func(context.Context) ([]jose.JSONWebKey, error) { return keysOfFile(source) }}
 		var err error
@@ -58,11 +58,11 @@ func newKeySet(source string) (*keySet, error) {
 	u, err := url.Parse(source)
 	switch {
 	case err != nil || u.Host == "":
-		return nil, errors.New("keys: the URL cannot be read") // it may hold a password
+		return nil, errors.New("the URL cannot be read") // it may hold a password
 	case u.User != nil:
-		return nil, errors.New("keys: a URL with a password in it is not taken: keys are public")
+		return nil, errors.New("a URL with a password in it is not taken: keys are public")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return nil, errors.New("keys: the URL is not https: who changes keys on their way can make tokens")
+		return nil, errors.New("the URL is not https: who changes keys on their way can make tokens")
 	}
 	client := &http.Client{
 		Timeout:       keysTimeout,

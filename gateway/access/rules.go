@@ -63,19 +63,19 @@ func newRules(given map[string]Rule) (*rules, error) {
 	r := &rules{all: given == nil, by: map[string]*rule{}}
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		made, err := newRule(given[name])
-		if checked := checkPrincipal(name); checked != nil {
-			err = checked
+		made, its := newRule(given[name])
+		if err := checkPrincipal(name); err != nil {
+			its = []error{err}
 		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("principals: %s: %w", name, err))
+		for _, fault := range its {
+			faults = append(faults, fmt.Errorf("principals: %s: %w", name, fault))
 		}
 		r.by[name] = made
 	}
 	return r, errors.Join(faults...)
 }
 
-func newRule(given Rule) (*rule, error) {
+func newRule(given Rule) (*rule, []error) {
 	r := &rule{
 		exact: map[string]bool{}, overview: given.Overview, limit: rate.Inf,
 		burst: given.Burst, limiters: map[string]*rate.Limiter{},
@@ -105,7 +105,7 @@ func newRule(given Rule) (*rule, error) {
 		}
 	}
 	r.own = rate.NewLimiter(r.limit, r.burst)
-	return r, errors.Join(faults...)
+	return r, faults
 }
 
 func (r *rules) named(principal string) bool { return r.by[principal] != nil }

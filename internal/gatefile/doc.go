@@ -7,6 +7,7 @@
 //	topics: {a: {acks: 1}}   ─► Options     ... and for one
 //	principals: {shop: ...}  ─► Rules       who may do what
 //
-// All faults of a file are listed at once. No value is quoted in one: it may be a
+// All faults of a file are listed at once, and Where finds the lines for those that
+// others see in what the file says. No value is quoted in one: it may be a
 // secret.
 package gatefile

@@ -93,7 +93,7 @@ principals:
 	for _, want := range []string{
 		":1: listen must be a value", ":2: listne is not known here: did you mean listen?", ":4: the file: tokens is there already",
 		":6: linger: it must be a time", "did you mean linger?", ":8: sasl: it is set by properties", ":9: properties must be names",
-		":12: brokers is for all topics", ":13: acks: it must be one of", ":15: rate must be a number", `:15: principal shop: principals: anonymous: topics: "a*b"`,
+		":12: brokers is for all topics", ":13: acks: it must be one of", ":15: rate must be a number",
 		":16: topic is not known here: did you mean topics?", ":17: the file must have plain names",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -160,6 +160,54 @@ func TestFaultsOfTheLibraryGetTheirLines(t *testing.T) {
 	}
 	if plain := errors.New("Other: fault"); f.Where(plain) != plain {
 		t.Error("a fault of something else has a line")
+	}
+}
+
+func apart(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	for _, e := range joined.Unwrap() {
+		all = append(all, apart(e)...)
+	}
+	return all
+}
+
+func TestFaultsOfAllElseGetTheirLines(t *testing.T) {
+	f, err := parse("g.yaml", []byte(`listen: x
+tokens: none
+topics:
+  "a/b":
+    linger: 1s
+principals:
+  shop:
+    topics: ["a*b", ""]
+  anonymous: {topics: [b]}
+`), flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := []error{
+		errors.New("--listen has a fault"), errors.New("nothing of the file"), errors.New("principals: nobody can be known"),
+		access.Config{Tokens: "none", Rules: f.Rules}.Check(),
+	}
+	_, err = ekaf.New(append(f.Options, ekaf.Brokers("a:1"))...)
+	var got []string
+	for _, fault := range apart(errors.Join(append(faults, err)...)) {
+		got = append(got, f.Where(fault).Error())
+	}
+	text := strings.Join(got, "\n")
+	for _, want := range []string{
+		"g.yaml:1: --listen", "g.yaml:6: principals: nobody", "g.yaml:2: tokens: cannot read it: open none",
+		`g.yaml:7: principals: shop: topics: "a*b"`, "g.yaml:7: principals: shop: topics: a name is empty", `g.yaml:4: Topic "a/b": `,
+	} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("%q is not there, or twice, in\n%s", want, text)
+		}
+	}
+	if !strings.Contains(text, "\nnothing of") {
+		t.Errorf("a fault of something else has a line:\n%s", text)
 	}
 }
 

@@ -39,9 +39,9 @@ func (t TLS) Check() error {
 func (t TLS) check() error {
 	switch {
 	case t.Certificate == "" || t.Key == "":
-		return errors.New("TLS needs a certificate and its key")
+		return errors.New("TLS needs a certificate and its key: give --tls-certificate and --tls-key")
 	case t.Required && t.Authorities == "":
-		return errors.New("client certificates cannot be required without the authorities that sign them")
+		return errors.New("--tls-client-required: client certificates cannot be required without the authorities that sign them")
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (t TLS) load(logger *slog.Logger) (*tls.Config, error) {
 	}
 	reload, err := conn.CertificateReloader(t.Certificate, t.Key, logger)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--tls-certificate and --tls-key: %w", err)
 	}
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
@@ -87,11 +87,11 @@ func (t TLS) load(logger *slog.Logger) (*tls.Config, error) {
 	}
 	text, err := os.ReadFile(t.Authorities)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the clients' authorities: %w", err)
+		return nil, fmt.Errorf("--tls-client-authorities: %w", err)
 	}
 	config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
 	if !config.ClientCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate of an authority (PEM)", t.Authorities)
+		return nil, fmt.Errorf("--tls-client-authorities: %s holds no certificate of an authority (PEM)", t.Authorities)
 	}
 	if t.Required {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
