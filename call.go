@@ -1,6 +1,7 @@
 package ekaf
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -230,7 +231,12 @@ func (c *call) Complete(e batch.Entry, r *batch.Result) {
 }
 
 // refuse notes a message that was not accepted although others of the call were.
-func (c *call) refuse(i int32, err error) { c.resolve(failedRun(c.place(i), err)) }
+func (c *call) refuse(i int32, err error) {
+	if _, typed := errors.AsType[*DeliveryError](err); !typed {
+		err = &DeliveryError{Topic: c.acked.topic, Partition: -1, Retriable: errors.Is(err, ErrFull), Err: err}
+	}
+	c.resolve(failedRun(c.place(i), err))
+}
 
 // drop gives back a call of which nothing was accepted.
 func (c *call) drop() {

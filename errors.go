@@ -3,6 +3,7 @@ package ekaf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -85,7 +86,7 @@ func (e *DeliveryError) Unwrap() []error {
 
 // RefusedError is returned by a verb that accepted only some of the messages of
 // a list: those at the indexes in Refused were not accepted and get no outcome;
-// all others were. A call that accepts nothing returns the plain cause.
+// all others were. A call that accepts nothing, for one reason, returns that.
 type RefusedError struct {
 	Refused []int
 	// Errs are the causes, one for each index; Err is the first.
@@ -97,8 +98,15 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%d messages of the call were refused: %v", len(e.Refused), e.Err)
 }
 
-// Unwrap gives the cause of the first refusal.
-func (e *RefusedError) Unwrap() error { return e.Err }
+// Unwrap gives the causes, each once.
+func (e *RefusedError) Unwrap() (causes []error) {
+	for _, err := range append([]error{e.Err}, e.Errs...) {
+		if err != nil && !slices.Contains(causes, err) {
+			causes = append(causes, err)
+		}
+	}
+	return causes
+}
 
 // ConfigError lists every fault of a configuration.
 type ConfigError struct{ Faults []error }

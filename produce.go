@@ -64,6 +64,29 @@ func (r *refusals) add(index int, err error) {
 	}
 }
 
+// has reports whether a message of the call is among them.
+func (r *refusals) has(index int) bool {
+	if r.n == 0 {
+		return false
+	}
+	for one := range r.all() {
+		if one.index == index {
+			return true
+		}
+	}
+	return false
+}
+
+// agree reports whether all have one cause.
+func (r *refusals) agree() bool {
+	for i := range r.more {
+		if r.more[i].err != r.first.err {
+			return false
+		}
+	}
+	return true
+}
+
 // all walks them in the order in which they came.
 func (r *refusals) all() iter.Seq[refusal] {
 	return func(yield func(refusal) bool) {

@@ -2,7 +2,10 @@ package ekaf
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/ekaf-go/ekaf/internal/worker"
 )
@@ -254,7 +257,7 @@ func (o *order) answer(messages int) error {
 		return nil
 	}
 	first := o.refusals.first.err
-	if o.refusals.n == messages {
+	if o.refusals.n == messages && o.refusals.agree() {
 		return first
 	}
 	r := &RefusedError{Err: first}
@@ -265,9 +268,9 @@ func (o *order) answer(messages int) error {
 }
 
 func (t *topic) sync(ctx context.Context, msgs []Message) (Acked, error) {
-	acked, err := t.wait(ctx, msgs)
+	acked, refused, err := t.wait(ctx, msgs)
 	for i := range msgs {
-		if fn := msgs[i].Callback; fn != nil && i < acked.Len() {
+		if fn := msgs[i].Callback; fn != nil && i < acked.Len() && !refused.has(i) {
 			ack := acked.At(i)
 			fn(ack, ack.Err)
 		}
@@ -275,10 +278,11 @@ func (t *topic) sync(ctx context.Context, msgs []Message) (Acked, error) {
 	return acked, err
 }
 
-// wait produces and waits for the outcomes. Nothing accepted: no acks.
-func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
+// wait produces and waits for the outcomes; the refused messages have theirs in the
+// acks too.
+func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, refusals, error) {
 	if err := t.begin(ctx); err != nil || len(msgs) == 0 {
-		return Acked{}, err
+		return Acked{}, refusals{}, err
 	}
 	t.producer.syncing.Add(1)
 	defer t.producer.syncing.Add(-1)
@@ -298,7 +302,7 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 		}
 		acked := c.answer()
 		c.home.Put(c)
-		return acked, o.answer(len(msgs))
+		return acked, o.refusals, o.answer(len(msgs))
 	}
 	for r := range o.refusals.all() {
 		c.refuse(int32(r.index), r.err)
@@ -308,13 +312,13 @@ func (t *topic) wait(ctx context.Context, msgs []Message) (Acked, error) {
 	case <-ctx.Done():
 		if t.giveUp(ctx, c) {
 			acked := c.answer() // the call itself may still be in a batch
-			return acked, acked.firstErr()
+			return acked, o.refusals, acked.firstErr()
 		}
 		<-c.done
 	}
 	acked := c.answer()
 	c.home.Put(c)
-	return acked, acked.firstErr()
+	return acked, o.refusals, acked.firstErr()
 }
 
 // giveUp ends a call whose context is over. Messages that were never sent are
@@ -394,6 +398,9 @@ func (t *topic) because(err error) error {
 	}
 	if last == nil {
 		last = t.producer.cluster.Trouble()
+	}
+	if errors.Is(last, kerr.SaslAuthenticationFailed) && !errors.Is(last, ErrNotPermitted) {
+		last = fmt.Errorf("%w: %w", ErrNotPermitted, last)
 	}
 	switch {
 	case last == nil:
