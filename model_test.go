@@ -186,7 +186,7 @@ func (m *topicModel) settle(t *rapid.T) {
 	is := m.p.Info(modelTopic).State
 	switch {
 	case m.down && is != ekaf.TopicDowntime:
-		t.Fatalf("the topic is %v, and the broker down", is)
+		t.Fatalf("the topic is %v, and the broker down: workers %v, connections %v, %+v", is, m.workers, m.wires, m.p.Info(modelTopic))
 	case m.exists && !m.down && is != ekaf.TopicReady:
 		t.Fatalf("the topic is %v, and all is well", is)
 	}

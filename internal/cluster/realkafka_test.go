@@ -96,7 +96,7 @@ func realQuestions(t *testing.T, ctx context.Context, c *Cluster, kafka *realkaf
 		t.Fatal(err)
 	}
 	found, err := c.ReadBack(ctx, "orders", 0, 3, pid, epoch)
-	if want := (Found{Written: true, LastSequence: 6, BaseOffset: 6, LogEnd: 7}); err != nil || found != want {
+	if want := (Found{Written: true, FirstSequence: 3, LastSequence: 6, BaseOffset: 6, LogEnd: 7}); err != nil || found != want {
 		t.Errorf("got %+v, %v, want %+v", found, err, want)
 	}
 	if found, err = c.ReadBack(ctx, "orders", 0, 0, pid+1000, epoch); err != nil || found.Written || found.Undecidable {

@@ -59,6 +59,9 @@ type Lane struct {
 	floor        floor
 	opened       bool // a batch that left let others go, of other lanes too: see Partition.count
 
+	untold    []Event // noted, and not yet told
+	reporting bool    // somebody tells them
+
 	stats counters
 
 	following sync.Mutex // one takes the partition's leader at a time (see follow); taken outside mu

@@ -50,6 +50,7 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 		l.stats.settled(b, out.now)
 	}
 	l.telling.Add(int32(out.done))
+	news := l.noteEvents(broker, first, out.events)
 	l.unlock()
 	for b := out.first; b != nil; {
 		next := b.Next
@@ -64,9 +65,8 @@ func (l *Lane) finish(out *outcomes, first ...Event) {
 	if out.done > 0 {
 		l.host.Told(l)
 	}
-	for _, e := range append(first, out.events...) {
-		e.Broker = broker
-		l.host.Event(e)
+	if news {
+		l.tellEvents()
 	}
 	if out.refresh {
 		l.host.Refresh()
@@ -92,4 +92,44 @@ func (o *outcomes) resolve(b *batch.Batch) {
 	}
 	o.last = b
 	o.done++
+}
+
+// noteEvents keeps events for tellEvents. The lock is held.
+func (l *Lane) noteEvents(broker int32, lists ...[]Event) (some bool) {
+	for _, list := range lists {
+		for _, e := range list {
+			e.Broker = broker
+			l.untold = append(l.untold, e)
+			some = true
+		}
+	}
+	return some
+}
+
+// tellEvents tells the host of what was noted, in the order in which it happened. Two
+// goroutines may have noted something at almost the same time, one that the lane is in
+// downtime, the next that it connects again. If each told its own, the first might be
+// held up between the unlock and the host, and come second. So whoever is first here
+// tells what there is, of others too, until there is no more.
+func (l *Lane) tellEvents() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reporting {
+		return
+	}
+	l.reporting = true
+	var told []Event
+	for len(l.untold) > 0 {
+		told, l.untold = l.untold, told[:0]
+		l.mu.Unlock()
+		for i := range told {
+			l.host.Event(told[i])
+		}
+		clear(told)
+		l.mu.Lock()
+	}
+	l.reporting = false
+	if l.untold == nil || cap(told) > cap(l.untold) {
+		l.untold = told[:0]
+	}
 }
