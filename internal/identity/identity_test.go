@@ -170,6 +170,7 @@ func (h *host) Resolved(_ *worker.Lane, b *batch.Batch, _ bool) {
 func (h *host) Ready(*worker.Lane, bool)      {}
 func (h *host) Drain(*worker.Lane, bool)      {}
 func (h *host) Later(*worker.Lane, time.Time) {}
+func (h *host) Warm()                         {}
 func (h *host) Detach(*worker.Lane)           {}
 func (h *host) Broker() int32                 { return 0 }
 

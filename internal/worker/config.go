@@ -88,6 +88,8 @@ type Sender interface {
 	Drain(l *Lane, idle bool)
 	// Later calls the lane's Due at about this time.
 	Later(l *Lane, at time.Time)
+	// Warm connects although there is nothing to send.
+	Warm()
 	// Detach takes the lane out of those that hear of the connection.
 	Detach(l *Lane)
 	// Broker is the node id of the leader, for events.

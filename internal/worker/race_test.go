@@ -25,6 +25,7 @@ type quiet int32
 func (q *quiet) Ready(*Lane, bool)      {}
 func (q *quiet) Drain(*Lane, bool)      {}
 func (q *quiet) Later(*Lane, time.Time) {}
+func (q *quiet) Warm()                  {}
 func (q *quiet) Detach(*Lane)           {}
 func (q *quiet) Broker() int32          { return int32(*q) }
 

@@ -463,3 +463,14 @@ func TestRule05RefusedBeforeAnAcceptedOne(t *testing.T) {
 	s.acked(list...)
 	s.empty()
 }
+
+// Without an id there is nothing to take. The connection is made all the same: else
+// nobody would find out that the leader cannot be reached either, and the topic would
+// count as ready.
+func TestWithoutAnIDTheLeaderIsLookedFor(t *testing.T) {
+	s := withoutID(t)
+	s.batch(1)
+	if e := s.senders[0]; e.ready || !e.warmed {
+		t.Errorf("without an id the sender is told that there is something (%v), or not to connect (%v)", e.ready, e.warmed)
+	}
+}

@@ -64,6 +64,7 @@ type endpoint struct {
 	broker int32
 	ready  bool
 	idle   bool
+	warmed bool
 	later  []time.Time
 	lanes  map[*Lane]bool // attached
 }
@@ -77,6 +78,7 @@ func (e *endpoint) Ready(_ *Lane, idle bool) {
 }
 func (e *endpoint) Drain(l *Lane, idle bool)    { e.Ready(l, idle) }
 func (e *endpoint) Later(_ *Lane, at time.Time) { e.later = append(e.later, at) }
+func (e *endpoint) Warm()                       { e.warmed = true }
 func (e *endpoint) Detach(l *Lane)              { delete(e.lanes, l) }
 func (e *endpoint) Broker() int32               { return e.broker }
 

@@ -307,10 +307,15 @@ func (l *Lane) undecided() bool {
 // askID gets the id for the lane's new chain, now or when the host has one.
 func (l *Lane) askID() {
 	l.mu.Lock()
-	fresh := l.chain.number > 0
+	fresh, sender := l.chain.number > 0, l.sender
 	l.mu.Unlock()
 	id, ok := l.host.NextID(l, fresh)
 	if !ok {
+		// Without an id there is nothing to take, so the sender would not connect, and
+		// nobody find out that the leader is not there either.
+		if sender != nil {
+			sender.Warm()
+		}
 		return
 	}
 	l.mu.Lock()
