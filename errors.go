@@ -86,7 +86,8 @@ func (e *DeliveryError) Unwrap() []error {
 
 // RefusedError is returned by a verb that accepted only some of the messages of
 // a list: those at the indexes in Refused were not accepted and get no outcome;
-// all others were. A call that accepts nothing, for one reason, returns that.
+// all others were. A call that accepts nothing returns the plain cause, or all there
+// are, joined.
 type RefusedError struct {
 	Refused []int
 	// Errs are the causes, one for each index; Err is the first.

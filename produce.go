@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"unsafe"
 
 	"github.com/ekaf-go/ekaf/internal/batch"
@@ -77,14 +78,22 @@ func (r *refusals) has(index int) bool {
 	return false
 }
 
-// agree reports whether all have one cause.
-func (r *refusals) agree() bool {
+// cause is why all were refused: one error, or each that tells something else, joined.
+func (r *refusals) cause() error {
+	if len(r.more) == 0 {
+		return r.first.err
+	}
+	causes := []error{r.first.err}
 	for i := range r.more {
-		if r.more[i].err != r.first.err {
-			return false
+		err := r.more[i].err
+		if !slices.ContainsFunc(causes, func(told error) bool { return told == err || told.Error() == err.Error() }) {
+			causes = append(causes, err)
 		}
 	}
-	return true
+	if len(causes) == 1 {
+		return causes[0]
+	}
+	return errors.Join(causes...)
 }
 
 // all walks them in the order in which they came.

@@ -256,11 +256,10 @@ func (o *order) answer(messages int) error {
 	if o.refusals.n == 0 {
 		return nil
 	}
-	first := o.refusals.first.err
-	if o.refusals.n == messages && o.refusals.agree() {
-		return first
+	if o.refusals.n == messages {
+		return o.refusals.cause()
 	}
-	r := &RefusedError{Err: first}
+	r := &RefusedError{Err: o.refusals.first.err}
 	for one := range o.refusals.all() {
 		r.Refused, r.Errs = append(r.Refused, one.index), append(r.Errs, one.err)
 	}

@@ -96,7 +96,8 @@ func TestNamesFromTheNetworkAreBounded(t *testing.T) {
 	b := behind{producer: []ekaf.Option{ekaf.AutoCreateTopics(false)}, gateway: []gateway.Option{gateway.MaxPendingTopics(3)}}
 	bubble(t, b, func(t *testing.T, d *door) {
 		for i := range 3 {
-			if w := d.ask(fmt.Sprint("POST /async/none", i), "x"); w.Code != 200 {
+			// 404 if the brokers' answer comes before the handler looks for it.
+			if w := d.ask(fmt.Sprint("POST /async/none", i), "x"); w.Code != 200 && w.Code != 404 {
 				t.Errorf("answered %d %s", w.Code, w.Body)
 			}
 		}
