@@ -130,7 +130,7 @@ func checkTopicName(name string) error {
 	if name != "" && name != "." && name != ".." && len(name) <= 249 && !strings.ContainsFunc(name, outside) {
 		return nil
 	}
-	return fmt.Errorf("cannot create topic %q: %w: a name has 1 to 249 letters, digits, dots, underscores and hyphens, and is not . or ..",
+	return fmt.Errorf("cannot create topic %q: %w: a name has 1 to 249 letters, digits, dots, underscores and hyphens, and is neither \".\" nor \"..\" itself",
 		name, kerr.InvalidTopicException)
 }
 
