@@ -52,6 +52,7 @@ type stage struct {
 	aliases  map[string]int32 // other addresses of brokers; set before anyone dials
 	judge    []kgo.Opt        // what the consumer needs to be let in
 	proxies  []*proxy         // before the brokers, by number, if the scenario is proxied
+	bubbled  bool             // in virtual time
 }
 
 // play runs scenarios in bubbles of their own. When one ends all messages must
@@ -80,7 +81,7 @@ func (sc scenario) play(t *testing.T) {
 	}
 	kafka := ekaftest.Start(t, cluster...)
 	defer kafka.Close()
-	s := &stage{T: t, ledger: newLedger(t, topic), kafka: kafka, events: &events{}, traffic: &traffic{t: t}}
+	s := &stage{T: t, ledger: newLedger(t, topic), kafka: kafka, events: &events{}, traffic: &traffic{t: t}, bubbled: !sc.proxied}
 	if sc.proxied {
 		s.proxies = proxies(t, kafka)
 	}
@@ -176,7 +177,7 @@ func (s *stage) flush() {
 	if err := s.producer.Flush(ctx); err != nil {
 		s.Fatal(err)
 	}
-	if s.proxies == nil {
+	if s.bubbled {
 		synctest.Wait() // handlers of events have a goroutine of their own
 	}
 }
