@@ -290,10 +290,8 @@ func (t *topic) dropParked() bool {
 func (p *Producer) callbackPanicked(value any) {
 	err := panicError{value}
 	p.log.Error("a callback panicked", "panic", fmt.Sprint(value))
-	for _, t := range p.topics.all() {
-		p.emit(t, Event{Kind: EventCallbackPanicked, Err: err})
-		return
-	}
+	// Of whose topic is not known here: to the producer's own handler, with no topic.
+	p.emitShared(Event{Kind: EventCallbackPanicked, Partition: -1, Broker: -1, Err: err})
 }
 
 // Flush sends what lingers and waits until all messages accepted before have
