@@ -149,9 +149,6 @@ func (c *Queue) catch() {
 	}
 }
 
-// Panicked reports a panic that a completion caught itself, to go on with others.
-func (c *Queue) Panicked(value any) { c.panicked(value) }
-
 // Quiet gives a channel that is closed when nothing is queued or running.
 func (c *Queue) Quiet() <-chan struct{} {
 	c.mu.Lock()
